@@ -1,0 +1,221 @@
+"""Everything that `grok_rt` raises.
+
+::
+
+    GrokError
+    ├── ConnectFailed(status, code, message, hint)     the session never opened
+    │   ├── AuthenticationFailed
+    │   └── RateLimited(retry_after)
+    ├── ConnectionClosed(code, reason, cause)          it was open once
+    │   ├── ConnectionClosedOK
+    │   └── ConnectionClosedError
+    ├── ProtocolError
+    │   ├── LocalProtocolError                         you broke the protocol
+    │   └── RemoteProtocolError(close_code)            the server did
+    ├── ServerError(type, code, message, event_id)     the server refused a request
+    ├── ConfigError                                    also a ValueError
+    ├── ToolError
+    ├── SendQueueFull(event)
+    ├── ConcurrencyError                               also a RuntimeError
+    ├── MissingExtra                                   also an ImportError
+    ├── DeadlineExceeded                               also a TimeoutError
+    └── AudioError                                     also a ValueError
+
+Errors carry plain values, so that this module stands at the bottom of the house
+and imports nothing. No error ever holds a key or a token.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AudioError",
+    "AuthenticationFailed",
+    "ConcurrencyError",
+    "ConfigError",
+    "ConnectFailed",
+    "ConnectionClosed",
+    "ConnectionClosedError",
+    "ConnectionClosedOK",
+    "DeadlineExceeded",
+    "GrokError",
+    "LocalProtocolError",
+    "MissingExtra",
+    "ProtocolError",
+    "RateLimited",
+    "RemoteProtocolError",
+    "SendQueueFull",
+    "ServerError",
+    "ToolError",
+]
+
+
+class GrokError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConnectFailed(GrokError):
+    """No session could be opened.
+
+    Attributes:
+        status: the HTTP status of the refusal; None when there was no HTTP answer.
+        code: the server's own word for it, such as ``"Client specified an invalid argument"``.
+        message: what went wrong, in one sentence.
+        hint: what to do about it; may be empty.
+        request_id: the server's id of the request, to quote in a support ticket; None if it sent none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        hint: str = "",
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{message} {hint}".rstrip())
+        self.message = message
+        self.status = status
+        self.code = code
+        self.hint = hint
+        self.request_id = request_id
+
+
+class AuthenticationFailed(ConnectFailed):
+    """The key or the token was missing, wrong, expired or without access."""
+
+
+class RateLimited(ConnectFailed):
+    """Too many sessions.
+
+    Attributes:
+        retry_after: seconds to wait, as the server asks; None if it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        hint: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, hint=hint, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class ConnectionClosed(GrokError):
+    """The connection has ended; raised by every later call, with the first cause.
+
+    Attributes:
+        code: the WebSocket close code; 1006 when the peer vanished without one.
+        reason: the sentence that came with it, or ours.
+        cause: the exception that ended the connection, if there was one.
+        unsent: events that were accepted but did not leave this machine.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        reason: str = "",
+        cause: BaseException | None = None,
+        *,
+        unsent: tuple[object, ...] = (),
+    ) -> None:
+        text = f"connection closed ({code})"
+        super().__init__(f"{text}: {reason}" if reason else text)
+        self.code = code
+        self.reason = reason
+        self.cause = cause
+        self.unsent = unsent
+
+
+class ConnectionClosedOK(ConnectionClosed):
+    """It was closed on purpose, by either side (codes 1000 and 1001)."""
+
+
+class ConnectionClosedError(ConnectionClosed):
+    """It was lost, or closed because something was wrong."""
+
+
+class ProtocolError(GrokError):
+    """One side did what the protocol does not allow."""
+
+
+class LocalProtocolError(ProtocolError):
+    """This program did: a verb in the wrong state, a second answer to one call, a bad value."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The server did.
+
+    Attributes:
+        close_code: the WebSocket code to close with, where the connection cannot go on.
+    """
+
+    def __init__(self, message: str, *, close_code: int = 1002) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class ServerError(GrokError):
+    """The server answered a request with an ``error`` event.
+
+    Attributes:
+        type: decides what it means (`protocol <https://docs.x.ai>`_: ``invalid_request_error`` …).
+        code: often the same word as ``type``; do not decide on it.
+        message: the server's sentence.
+        event_id: the client event it refuses, if it says.
+    """
+
+    def __init__(
+        self, type: str, code: str | None, message: str, event_id: str | None = None
+    ) -> None:
+        super().__init__(f"{type}: {message}" if message else type)
+        self.type = type
+        self.code = code
+        self.message = message
+        self.event_id = event_id
+
+
+class ConfigError(GrokError, ValueError):
+    """A setting has a value that the service would refuse; nothing was sent."""
+
+
+class ToolError(GrokError):
+    """A tool cannot be registered, or failed; raised inside a tool, its text goes to the model."""
+
+
+class SendQueueFull(GrokError):
+    """Nothing left the outbox for too long, and there is no room for one more event.
+
+    Attributes:
+        event: the event that was not taken.
+    """
+
+    def __init__(self, message: str, event: object) -> None:
+        super().__init__(message)
+        self.event = event
+
+
+class ConcurrencyError(GrokError, RuntimeError):
+    """Two threads pump one client, or a handler waits for events that only it could deliver."""
+
+
+class MissingExtra(GrokError, ImportError):
+    """An optional dependency is not installed; the sentence has the ``pip`` line."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}: pip install 'grok_rt[{extra}]'", name=package)
+        self.package = package
+        self.extra = extra
+
+
+class DeadlineExceeded(GrokError, TimeoutError):
+    """What was awaited did not come in time; the sentence says what, and what came last."""
+
+
+class AudioError(GrokError, ValueError):
+    """Bytes, a file or a format that cannot be used as asked."""
