@@ -1,0 +1,96 @@
+"""One command per question: `nox -l` lists them, `nox -s lint` asks one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "wheel"]
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+
+
+def install(session: nox.Session, *what: str) -> None:
+    """Install with pip; a wheel that is a little older rather than a compiler's work."""
+    session.install("-q", "--prefer-binary", *what)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, spelling, and the floors."""
+    install(session, "ruff", "codespell", "import-linter")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+    session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """What the two type checkers of users' editors say."""
+    install(session, "-e", ".[dev]")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the whole suite; further arguments go to pytest."""
+    install(session, "-e", ".[all,test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """Run the suite with the oldest dependencies that setup.cfg allows."""
+    core = Path("setup.cfg").read_text("utf-8").partition("install_requires =")[2]
+    bounds = re.findall(r"^    ([\w-]+)>=([\w.]+)", core.partition("\n\n")[0], re.MULTILINE)
+    install(session, "-e", ".[all,test]", *(f"{name}=={version}" for name, version in bounds))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every block of the documentation, and follow its links."""
+    install(session, "-e", ".[all,test]")
+    session.run("pytest", "tests/test_docs.py", "tests/test_from_rust.py", "-k", "not example")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run every example."""
+    install(session, "-e", ".[all,test]")
+    session.run("pytest", "tests/test_docs.py", "-k", "example")
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel; it must work with the core alone, then pass the suite with the extras."""
+    dist = session.create_tmp()
+    install(session, "build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", dist, silent=True)
+    built = str(next(Path(dist).glob("*.whl")))
+    alone = str(Path(dist, "alone"))
+    session.run("python", "-m", "venv", alone)
+    python = str(Path(alone, "bin", "python").absolute())
+    session.run(python, "-m", "pip", "install", "-q", "--no-cache-dir", built, external=True)
+    check = str(Path("tests/wheel_check.py").absolute())
+    with session.chdir(dist):
+        session.run(python, "-I", check, external=True)
+    install(session, "--force-reinstall", "--no-deps", built)
+    install(session, f"{built}[all,test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; the figures of one machine are kept in bench/README.md."""
+    install(session, "-e", ".[all]")
+    for script in sorted(Path("bench").glob("*.py")):
+        session.run("python", str(script), *session.posargs)
