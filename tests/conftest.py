@@ -58,7 +58,7 @@ def _sockets() -> set[str]:
     with contextlib.suppress(FileNotFoundError):
         for link in Path("/proc/self/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
-                target = os.readlink(link)
+                target = str(link.readlink())
                 if target.startswith("socket:"):
                     names.add(f"fd {link.name} ({target})")
     return names

