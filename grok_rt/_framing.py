@@ -209,8 +209,9 @@ def pack(frames: Sequence[Frame], *, mask: bool = True) -> bytes:
         if mask:
             key = keys[4 * index : 4 * index + 4]
             parts.append(key)
-            data = _xor()(data, key) if size else data
-        parts.append(data)
+            parts.append(_xor()(data, key) if size else b"")
+        else:
+            parts.append(data)
     return b"".join(parts)
 
 

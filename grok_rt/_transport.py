@@ -1,19 +1,41 @@
 """The line to the server: the `Transport` seam, and the WebSocket that fills it.
 
-Frames go in and come out here; what they mean is nobody's business on this floor. One thread
-may be in `send`, one in `recv`, and any thread may call `shutdown`.
+Frames go in and come out here; what they mean is nobody's business on this floor. `connect`
+resolves, dials, tunnels and wraps under one deadline, then lets websocket-client do the upgrade;
+nothing else of that library is used, and none of its exceptions passes this door.
+
+Afterwards one thread may be in `send`, one in `recv`, and any thread may call `shutdown`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import contextlib
+import io
+import re
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from grok_rt._dial import DeadlineSocket, dial
+from grok_rt._framing import FrameReader, pack
+from grok_rt._http import Head, NotHTTP, read_answer, read_head
+from grok_rt._proxy import ENVIRONMENT, Proxy, choose, tunnel
+from grok_rt._refusals import refused, unreachable
+from grok_rt._target import Target, check_headers, credentials
+from grok_rt._tls import TLSSocket, default_context
+from grok_rt.errors import ConnectFailed, ConnectionClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
 
+    from grok_rt._dial import Stream
     from grok_rt._framing import Frame
 
-__all__ = ["Transport"]
+__all__ = ["Transport", "WebSocketTransport"]
+
+_BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
 
 
 class Transport(Protocol):
@@ -43,3 +65,207 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release the descriptor, once nobody is in `send` or `recv` any more."""
+
+
+class WebSocketTransport:
+    """A WebSocket over TCP or TLS; made by `connect`."""
+
+    __slots__ = ("_lock", "_raw", "_reader", "_shut", "_stream")
+
+    def __init__(self, raw: socket.socket, stream: Stream, reader: FrameReader) -> None:
+        self._raw = raw
+        self._stream = stream
+        self._reader = reader
+        self._shut = False
+        self._lock = threading.Lock()  # the descriptor is released by one, once
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        subprotocols: Sequence[str] = (),
+        timeout: float = 10,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = ENVIRONMENT,
+        max_size: int = 16 << 20,
+        allow_insecure: bool = False,
+        on_socket: Callable[[socket.socket], None] | None = None,
+    ) -> WebSocketTransport:
+        """Open a connection; blocks for `timeout` seconds at most, whatever the network does.
+
+        Args:
+            url: ``wss://…``, or ``ws://…`` to this very machine.
+            headers: sent with the upgrade, ``Authorization`` among them.
+            subprotocols: offered to the server; they may carry an ephemeral token.
+            timeout: seconds for everything: DNS, dialling, proxy, TLS, upgrade.
+            ssl_context: whom to trust, instead of the system's authorities.
+            proxy: a proxy's URL (http, https, socks4, socks5); None to go directly.
+            max_size: the longest message taken from the server, in bytes.
+            allow_insecure: let ``ws://`` leave this machine, the key in plain sight.
+            on_socket: called with the raw socket once it is dialled; another thread's
+                ``shutdown`` of it ends the rest of this call.
+
+        Raises:
+            ConfigError: the URL, a header or the proxy cannot be used; nothing was sent.
+            ConnectFailed: nothing answered, or not as a WebSocket server does; as
+                `AuthenticationFailed` and `RateLimited` if the server says so.
+            MissingExtra: a SOCKS proxy needs python-socks.
+        """
+        target = Target.parse(url, allow_insecure=allow_insecure)
+        lines = check_headers(headers, subprotocols)
+        via = choose(proxy, host=target.host, port=target.port, secure=target.secure)
+        deadline = time.monotonic() + timeout
+        first: Target | Proxy = via or target
+        try:
+            raw = dial(first.host, first.port, deadline)
+        except OSError as error:
+            raise unreachable(error, server=str(first), timeout=timeout) from error
+        try:
+            if on_socket is not None:
+                on_socket(raw)
+            wire = DeadlineSocket(raw, deadline)
+            stream: Stream = wire
+            try:
+                if via is not None:
+                    stream = tunnel(wire, via, target.host, target.port)
+                first = target
+                if target.secure:
+                    stream = TLSSocket(stream, ssl_context or default_context(), target.host)
+                    stream.handshake()
+            except OSError as error:
+                raise unreachable(error, server=str(first), timeout=timeout) from error
+            upgrade = _Upgrade(wire, stream, lines, credentials(headers, subprotocols), target)
+            upgrade.run(subprotocols, timeout=timeout)
+            reader = FrameReader(max_size=max_size)
+            early = upgrade.rest  # frames that came right behind the answer
+            reader.room(len(early))[: len(early)] = early
+            reader.filled(len(early))
+            wire.set_deadline(None)
+            return cls(raw, stream, reader)
+        except BaseException:
+            raw.close()
+            raise
+
+    def send(self, frames: Sequence[Frame], /) -> None:
+        """Send `frames` in one write; blocks until the kernel took all. The writer thread's."""
+        try:
+            self._stream.sendall(pack(frames))
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def recv(self) -> Frame:
+        """Block for the next message or control frame, and return it. The reader thread's."""
+        reader = self._reader
+        while (frame := reader.next()) is None:
+            if self._shut:  # the kernel may still hold, or take, more than we want
+                raise self._lost(None)
+            try:
+                count = self._stream.recv_into(reader.room())
+            except OSError as error:
+                raise self._lost(error) from error
+            if not count:
+                raise self._lost(None)
+            reader.filled(count)
+        return frame
+
+    def shutdown(self) -> None:
+        """Wake whoever is in `send` or `recv`: both raise from now on."""
+        with self._lock, contextlib.suppress(OSError):  # the peer may have been faster
+            self._shut = True
+            # of the raw socket, never of a TLS object that somebody is using
+            self._raw.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Release the descriptor; only when nobody is in `send` or `recv` any more."""
+        with self._lock:
+            self._shut = True
+            self._raw.close()
+
+    def _lost(self, error: OSError | None) -> ConnectionClosedError:
+        if self._shut:
+            return ConnectionClosedError(1006, "it was shut down on this side", error)
+        if error is None:
+            return ConnectionClosedError(1006, "the server hung up without a close frame")
+        why = error.strerror or type(error).__name__
+        return ConnectionClosedError(1006, f"the connection was lost ({why})", error)
+
+
+class _Upgrade:
+    """The HTTP upgrade, and the socket that websocket-client sees while doing it.
+
+    Our headers are added below that library, whose trace log would show the key. It gets the
+    head of a 101 only, without cookies, which it would keep for the whole process; all other
+    answers are read here, since it knows but one way to read a body.
+    """
+
+    def __init__(
+        self,
+        wire: DeadlineSocket,
+        stream: Stream,
+        lines: Sequence[str],
+        secrets: Sequence[str],
+        target: Target,
+    ) -> None:
+        self.rest = b""
+        self._wire = wire
+        self._stream = stream
+        self._lines = lines
+        self._secrets = secrets
+        self._target = target
+        self._head: io.BytesIO | None = None
+
+    def run(self, subprotocols: Sequence[str], *, timeout: float) -> None:
+        """Turn the stream into a WebSocket, or say why it is none."""
+        import websocket
+
+        server = str(self._target)
+        socket_: Any = websocket.WebSocket()
+        try:
+            socket_.connect(
+                # a host without cookies in the jar that all users of the library share
+                f"ws://no-cookies.invalid{self._target.resource}",
+                host=self._target.authority,
+                socket=self,
+                suppress_origin=True,
+                redirect_limit=0,
+            )
+        except OSError as error:
+            raise unreachable(error, server=server, timeout=timeout) from error
+        except websocket.WebSocketTimeoutException:
+            raise unreachable(TimeoutError(), server=server, timeout=timeout) from None
+        except (websocket.WebSocketException, NotHTTP, ValueError) as error:
+            # its text may quote the answer, and the answer the key
+            raise unreachable(error, server=server, timeout=timeout) from None
+        answer: Mapping[str, str] = socket_.handshake_response.headers
+        chosen = answer.get("sec-websocket-protocol")
+        if chosen is not None and chosen not in subprotocols:
+            raise ConnectFailed(f"{server} chose a subprotocol that was not offered.", status=101)
+        if "sec-websocket-extensions" in answer:
+            raise ConnectFailed(f"{server} chose an extension; none was offered.", status=101)
+
+    def gettimeout(self) -> None:
+        """Tell websocket-client that calls block; the stream has its deadline."""
+
+    def send(self, request: bytes) -> int:
+        lines = "".join(f"{line}\r\n" for line in self._lines).encode("latin-1")
+        self._stream.sendall(request.removesuffix(b"\r\n") + lines + b"\r\n")
+        return len(request)
+
+    def recv(self, size: int) -> bytes:
+        if self._head is None:
+            head = read_head(self._stream)
+            if head.status != 101:
+                raise self._refused(head)
+            self.rest = head.rest
+            self._head = io.BytesIO(re.sub(rb"(?im)^set-cookie:[^\n]*\n", b"", head.raw))
+        return self._head.read(size)
+
+    def close(self) -> None:
+        """Leave the closing to the one who dialled."""
+
+    def _refused(self, head: Head) -> ConnectFailed:
+        self._wire.hurry(_BODY_PATIENCE)
+        status, headers, body = read_answer(head, self._stream)
+        return refused(status, headers, body, server=str(self._target), secrets=self._secrets)

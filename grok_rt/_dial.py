@@ -1,0 +1,191 @@
+"""From a host name to a connected TCP socket, within one deadline.
+
+Here live name resolution (in a daemon thread of its own, since nothing can interrupt the system's
+resolver), dialling several addresses with short head starts, the options of the socket, and
+`DeadlineSocket`, which bounds everything that follows. Runs in the thread that connects. Raises
+plain `OSError`; what that means for a session is said elsewhere.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import errno
+import itertools
+import os
+import queue
+import selectors
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HEAD_START = 0.25  # seconds before the next address is tried as well (RFC 8305)
+USER_TIMEOUT_MS = 20_000  # how long sent data may stay unacknowledged before the line is dead
+
+# What `socket.getaddrinfo` answers: family, type, protocol, canonical name, address.
+AddrInfo = tuple[int, int, int, str, tuple[object, ...]]
+
+
+class Stream(Protocol):
+    """What carries bytes: a socket under a deadline, or TLS upon one."""
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+    def sendall(self, data: bytes, /) -> None: ...
+
+
+class DeadlineSocket:
+    """A socket whose calls must all be over at one moment; None lets them block for life.
+
+    Each call gets what is left, so a peer that drips bytes gains nothing by it.
+    """
+
+    __slots__ = ("_deadline", "_raw")
+
+    def __init__(self, raw: socket.socket, deadline: float | None) -> None:
+        self._raw = raw
+        self.set_deadline(deadline)
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """Change the moment, by the monotonic clock."""
+        self._deadline = deadline
+        if deadline is None:
+            self._raw.settimeout(None)
+
+    def hurry(self, seconds: float) -> None:
+        """Bring the moment nearer: `seconds` from now at the latest."""
+        soon = time.monotonic() + seconds
+        self._deadline = soon if self._deadline is None else min(self._deadline, soon)
+
+    def recv(self, size: int, /) -> bytes:
+        self._arm()
+        return self._raw.recv(size)
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        self._arm()
+        return self._raw.recv_into(buffer)
+
+    def sendall(self, data: bytes, /) -> None:
+        self._arm()
+        self._raw.sendall(data)
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _arm(self) -> None:
+        if self._deadline is not None:
+            self._raw.settimeout(_left(self._deadline))
+
+
+def dial(host: str, port: int, deadline: float) -> socket.socket:
+    """Resolve `host` and return a connected socket, its options set.
+
+    Raises:
+        OSError: nothing answered; `socket.gaierror` when the name could not be resolved,
+            `TimeoutError` at the deadline.
+    """
+    raw = _dial(_interleave(resolve(host, port, deadline)), deadline)
+    with contextlib.suppress(OSError):  # already reset: the first use will tell
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    return raw
+
+
+def resolve(host: str, port: int, deadline: float) -> list[AddrInfo]:
+    """Return the addresses of `host`, without waiting for the resolver past the deadline.
+
+    Raises:
+        socket.gaierror: the name is unknown, or nobody answered in time (`EAI_AGAIN`).
+    """
+    answer: queue.SimpleQueue[list[AddrInfo] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except Exception as error:
+            answer.put(error)
+        else:
+            answer.put([*found])
+
+    threading.Thread(target=ask, name="grok-rt-resolver", daemon=True).start()
+    try:
+        found = answer.get(timeout=_left(deadline))
+    except queue.Empty:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer in time") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _interleave(addresses: Iterable[AddrInfo]) -> list[AddrInfo]:
+    """Let the families alternate, beginning with the system's favourite."""
+    families: dict[int, list[AddrInfo]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    rounds = itertools.zip_longest(*families.values())
+    return [address for turn in rounds for address in turn if address is not None]
+
+
+def _dial(addresses: list[AddrInfo], deadline: float) -> socket.socket:
+    """Try the addresses in turn, each with a head start, and return the first that answers."""
+    waiting = collections.deque(addresses)
+    tried: list[socket.socket] = []
+    winner: socket.socket | None = None
+    error = OSError(errno.EADDRNOTAVAIL, "the name has no address")
+    next_start = time.monotonic()
+    try:
+        with selectors.DefaultSelector() as selector:
+            while waiting or selector.get_map():
+                patience = _left(deadline)
+                if waiting:
+                    patience = min(patience, max(0.0, next_start - time.monotonic()))
+                for key, _ in selector.select(patience):
+                    raw: socket.socket = key.data
+                    code = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if not code:
+                        winner = raw
+                        return raw
+                    error = OSError(code, os.strerror(code))
+                    selector.unregister(raw)
+                    next_start = time.monotonic()  # no reason to wait for a lost one
+                if waiting and time.monotonic() >= next_start:
+                    try:
+                        raw = _begin(waiting.popleft())
+                    except OSError as failure:
+                        error = failure
+                    else:
+                        selector.register(raw, selectors.EVENT_WRITE, data=raw)
+                        tried.append(raw)
+                        next_start = time.monotonic() + HEAD_START
+        raise error
+    finally:
+        for raw in tried:
+            if raw is not winner:
+                raw.close()
+
+
+def _begin(address: AddrInfo) -> socket.socket:
+    """Start a connect that does not block."""
+    family, kind, protocol, _, where = address
+    raw = socket.socket(family, kind, protocol)
+    try:
+        raw.setblocking(False)
+        code = raw.connect_ex(where)
+        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+            raise OSError(code, os.strerror(code))
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError(errno.ETIMEDOUT, "no answer in time")
+    return left

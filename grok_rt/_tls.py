@@ -1,0 +1,150 @@
+"""TLS that two threads may use: one reads, one writes.
+
+An `ssl.SSLSocket` must not be shared: OpenSSL's state is not made for it, and a TLS 1.3 KeyUpdate
+can crash the interpreter. So OpenSSL works here on memory (`ssl.MemoryBIO`), every call of it
+under one lock, and the socket is read and written outside that lock. No OpenSSL call can block,
+and none leaves a partial write behind.
+
+The reader never writes to the socket: what reading provokes (the answer to a KeyUpdate) leaves
+with the next `sendall`, as TLS allows.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grok_rt._dial import Stream
+
+_READ_SIZE = 64 << 10  # smaller costs a third more per frame, larger gains nothing
+_WRITE_SIZE = 256 << 10  # bounds what is encrypted at a time, while the reader waits
+
+
+@functools.cache
+def default_context() -> ssl.SSLContext:
+    """Return the context of all sessions that bring none; building it loads the CAs."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])  # a WebSocket begins with an HTTP/1.1 upgrade
+    return context
+
+
+class TLSSocket:
+    """TLS upon a stream, for one reading and one writing thread.
+
+    Args:
+        carrier: carries the encrypted bytes; blocks, and bounds its own calls.
+        context: says whom to trust; may be shared.
+        host: the name or address that the server's certificate must carry.
+    """
+
+    __slots__ = (
+        "_carrier",
+        "_failure",
+        "_incoming",
+        "_lock",
+        "_outgoing",
+        "_read",
+        "_scratch",
+        "_tls",
+        "_writing",
+    )
+
+    def __init__(self, carrier: Stream, context: ssl.SSLContext, host: str) -> None:
+        self._carrier = carrier
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        # Given a buffer, `read` returns a count.
+        self._read: Callable[[int, memoryview], int] = self._tls.read  # type: ignore[assignment]
+        self._lock = threading.Lock()  # every touch of the above, and nothing that blocks
+        self._writing = threading.Lock()  # the order of records is their order on the wire
+        self._scratch = memoryview(bytearray(_READ_SIZE))
+        self._failure: ssl.SSLError | None = None
+
+    def handshake(self) -> None:
+        """Agree on keys and check the certificate; before any other call, in one thread.
+
+        Raises:
+            ssl.SSLError: the server is not trusted, or speaks no TLS that we do.
+            OSError: the carrier failed.
+        """
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._fetch()
+            except ssl.SSLError:
+                self._flush()  # the alert tells the server why
+                raise
+            else:
+                self._flush()
+                return
+
+    def recv_into(self, buffer: memoryview, /) -> int:
+        """Fill the front of `buffer` with what came, blocking for the first byte.
+
+        Returns:
+            The number of bytes; 0 when the peer has closed.
+        """
+        while (count := self._decrypt(buffer)) is None:
+            self._fetch()
+        return count
+
+    def recv(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, blocking for the first; none when the peer has closed."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.recv_into(memoryview(buffer))])
+
+    def sendall(self, data: bytes, /) -> None:
+        """Encrypt and send `data`; blocks until the carrier took all."""
+        rest = memoryview(data)
+        with self._writing:
+            while rest:
+                with self._lock:
+                    written = self._tls.write(rest[:_WRITE_SIZE])
+                    records = self._outgoing.read()
+                self._carrier.sendall(records)
+                rest = rest[written:]
+
+    def _decrypt(self, buffer: memoryview) -> int | None:
+        """Decrypt what is at hand: the byte count, 0 at the end, None to ask for more."""
+        count = 0
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                while True:
+                    read = self._read(len(buffer) - count, buffer[count:])
+                    count += read
+                    if not read or count == len(buffer) or not self._incoming.pending:
+                        return count
+            except ssl.SSLWantReadError:
+                return count or None
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return (
+                    count  # WebSocket has a close of its own: a missing close_notify hides nothing
+                )
+            except ssl.SSLError as error:
+                self._failure = error  # after what came before it
+                if not count:
+                    raise
+                return count
+
+    def _fetch(self) -> None:
+        """Move what the carrier has into OpenSSL's memory; blocks for it."""
+        count = self._carrier.recv_into(self._scratch)
+        with self._lock:
+            if count:
+                self._incoming.write(self._scratch[:count])
+            else:
+                self._incoming.write_eof()
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._carrier.sendall(self._outgoing.read())
