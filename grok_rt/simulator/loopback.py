@@ -1,0 +1,125 @@
+"""A connection to the simulator without a socket: our `Transport` protocol in memory.
+
+No thread of its own: the writer's `send` runs the peer, the reader's `recv` sleeps until the
+next message is due.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from grok_rt._framing import CLOSE, PING, PONG, Frame, close_payload, parse_close
+from grok_rt._refusals import refused
+from grok_rt.errors import ConnectionClosedError
+from grok_rt.simulator.pacing import PacedPeer
+from grok_rt.simulator.peer import Peer
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal
+from grok_rt.simulator.script import Script
+
+if TYPE_CHECKING:
+    from grok_rt._transport import Transport
+    from grok_rt.simulator.conversation import Conversation
+
+__all__ = ["LoopbackTransport", "loopback"]
+
+
+class LoopbackTransport:
+    """The client's end of a connection to `peer`.
+
+    It does what a socket to the service does: a ping brings a pong, a close frame a close frame
+    and then the end, and when the service ends the session its close frame comes last.
+
+    Args:
+        peer: one that has not been opened yet.
+        query: the parameters of the URL.
+    """
+
+    def __init__(self, peer: Peer, query: Mapping[str, str] | None = None) -> None:
+        self.peer = peer
+        self._paced = PacedPeer(peer, query or {})
+        self._shut = False
+        self._close_received = False
+        self._close_sent = False
+
+    def send(self, frames: Sequence[Frame], /) -> None:
+        """Hand `frames` to the peer.
+
+        Raises:
+            ConnectionClosedError: the connection has been shut down.
+        """
+        for opcode, data in frames:
+            if self._shut:
+                raise ConnectionClosedError(1006, "the loopback has been shut down")
+            if opcode == PING:
+                self._paced.put(Frame(PONG, data))
+            elif opcode == CLOSE:
+                self._paced.put(Frame(CLOSE, data))
+                code, reason = parse_close(data)
+                self._paced.end(code, reason)
+            elif opcode != PONG:
+                self._paced.give(opcode, data)
+
+    def recv(self) -> Frame:
+        """Block until the next frame is due and return it.
+
+        Raises:
+            ConnectionClosedError: the connection has ended (code 1006).
+        """
+        frame = None if self._shut else self._paced.take()
+        if self._shut:
+            raise ConnectionClosedError(1006, "the loopback has been shut down")
+        if frame is None and not self._close_sent and self.peer.closed:
+            frame = Frame(CLOSE, close_payload(*self.peer.closed))
+        if frame is None:
+            raise ConnectionClosedError(1006, "the simulator has ended the connection")
+        self._close_sent = self._close_sent or frame.opcode == CLOSE
+        return frame
+
+    def shutdown(self) -> None:
+        """Cut the connection: `recv` wakes, it and `send` raise. Any thread, any number of times."""
+        self._shut = True
+        self._paced.end(1006, "the client cut the connection")
+
+    def close(self) -> None:
+        """Nothing is held that had to be released."""
+
+
+def loopback(
+    peer_or_script: Peer | Script | None = None,
+    *,
+    api_key: str | None = None,
+    instant: bool = False,
+    realtime: bool = False,
+    refuse: int | Refusal | None = None,
+) -> Callable[[str, Mapping[str, str]], Transport]:
+    """A factory for `GrokClient(transport=...)`: each call is a connection to a new session.
+
+    Args:
+        peer_or_script: what is heard and said. A `Peer` serves one connection only.
+        api_key: the only key that is let in; None lets any in.
+        instant: send every answer at once, without waiting for its time.
+        realtime: send audio no faster than it plays.
+        refuse: refuse every connection with this HTTP status.
+
+    The factory raises what a socket would: `AuthenticationFailed` for a missing or wrong key,
+    `RateLimited`, `ConnectFailed`.
+    """
+    archive: dict[str, Conversation] = {}
+    latency = 0.0 if instant else 0.05
+    pace = math.inf if instant else 1.0 if realtime else 8.0
+
+    def connect(url: str, headers: Mapping[str, str]) -> Transport:
+        refusal = as_refusal(refuse) or admit(headers, api_key)
+        if refusal:
+            given = {name.lower(): value for name, value in refusal.headers.items()}
+            raise refused(refusal.status, given, refusal.body, server=url.partition("?")[0])
+        peer = peer_or_script
+        if not isinstance(peer, Peer):
+            peer = Peer(peer, latency=latency, pace=pace, archive=archive, unix_time=time.time())
+        return LoopbackTransport(peer, dict(parse_qsl(urlsplit(url).query)))
+
+    return connect

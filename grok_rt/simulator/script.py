@@ -1,0 +1,135 @@
+"""What the simulated model hears and answers: a `Script`, and the plain truth without one.
+
+No protocol and no audio here: text in, a `Reply` out. A script is only read by the
+sessions that play it; each session has its own `Performance`, its place in the script.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import attrs
+
+__all__ = ["Call", "Prompt", "Reply", "Script"]
+
+
+@attrs.frozen
+class Call:
+    """One function call the model makes."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+@attrs.frozen
+class Reply:
+    """One response: what is spoken first, then the calls; either may be missing."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+
+
+@attrs.frozen
+class Prompt:
+    """What is new in the conversation when the model is asked for a response."""
+
+    text: str = ""
+    """The text items of the user, or the transcript of what they said."""
+    speech_seconds: float = 0.0
+    """Length of the speech; 0 when it was typed."""
+    scripted: bool = False
+    """Whether the transcript came from a script, so that it may be quoted."""
+    outputs: tuple[str, ...] = ()
+    """Outputs of function calls."""
+    silence: bool = False
+    """Whether the user was silent for too long."""
+
+
+class Script:
+    """What is heard and said, in order; every method returns the script itself.
+
+    ::
+
+        Script().hears("How warm is it in Oslo?").says("Let me look.").calls(
+            "weather", city="Oslo"
+        ).says("It is {output}.")
+
+    `says` directly before `calls` is one response that speaks, then calls; several `calls`
+    in a row are parallel calls of one response. When the script has been played to its end,
+    the model tells truthfully what it heard.
+    """
+
+    def __init__(self) -> None:
+        self._transcripts: list[str] = []
+        self._replies: list[Reply] = []
+
+    def hears(self, text: str) -> Script:
+        """The transcript of the next user turn that is spoken; ends the response before it."""
+        self._transcripts.append(text)
+        return self.then()
+
+    def says(self, text: str) -> Script:
+        """Speak in the next response.
+
+        ``{output}`` becomes the outputs of the calls before it, ``{heard}`` what the user
+        said or wrote.
+        """
+        self._replies.append(Reply(text))
+        return self
+
+    def calls(self, tool: str, /, **arguments: Any) -> Script:
+        """Call a function of the client in the response that the last `says` began, or in a new one."""
+        call = Call(tool, arguments)
+        if self._replies and self._replies[-1] is not _END:
+            last = self._replies[-1]
+            self._replies[-1] = attrs.evolve(last, calls=(*last.calls, call))
+        else:
+            self._replies.append(Reply(calls=(call,)))
+        return self
+
+    def then(self) -> Script:
+        """End the response here: what follows belongs to the next one."""
+        self._replies.append(_END)
+        return self
+
+    def play(self) -> Performance:
+        """A performance from the beginning."""
+        return Performance(
+            deque(self._transcripts), deque(reply for reply in self._replies if reply is not _END)
+        )
+
+
+_END = Reply()
+
+
+@attrs.define
+class Performance:
+    """One session's way through a script."""
+
+    _transcripts: deque[str]
+    _replies: deque[Reply]
+
+    def transcript(self) -> str | None:
+        """The scripted words of a user turn that begins now; None when there are none left."""
+        return self._transcripts.popleft() if self._transcripts else None
+
+    def reply(self, prompt: Prompt) -> Reply:
+        """The response to `prompt`: the script's, else the truth."""
+        if not self._replies:
+            return Reply(_truth(prompt))
+        reply = self._replies.popleft()
+        text = reply.text.replace("{output}", ", ".join(prompt.outputs))
+        return attrs.evolve(reply, text=text.replace("{heard}", prompt.text))
+
+
+def _truth(prompt: Prompt) -> str:
+    if prompt.silence:
+        return "Are you still there?"
+    if prompt.outputs:
+        return f"The answer is: {', '.join(prompt.outputs)}"
+    if prompt.speech_seconds and not prompt.scripted:
+        return f"I heard {prompt.speech_seconds:.1f} seconds of speech."
+    if prompt.text:
+        return f"You said: {prompt.text}"
+    return "Hello, I am the simulator. Say or write something."

@@ -1,0 +1,260 @@
+"""The simulator as a WebSocket server on a real socket.
+
+Each session has two threads: the server's own reads and feeds the peer, one of ours sends what
+is due. `websockets` serves the protocol, so that the client is never tested against its own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from grok_rt._framing import BINARY, TEXT
+from grok_rt.errors import MissingExtra
+from grok_rt.simulator.pacing import PacedPeer
+from grok_rt.simulator.peer import Peer
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from websockets.http11 import Request, Response
+    from websockets.sync.server import Server, ServerConnection
+
+    from grok_rt.events import Event
+    from grok_rt.simulator.conversation import Conversation
+    from grok_rt.simulator.script import Script
+
+__all__ = ["Simulator"]
+
+_PATH = "/v1/realtime"
+_CLOSE_TIMEOUT = 1.0
+
+_logger = logging.getLogger("grok_rt.simulator")
+_logger.addHandler(logging.NullHandler())
+
+
+class Simulator:
+    """A server that speaks xAI's realtime protocol, as the live service does.
+
+    ::
+
+        with Simulator(Script().says("Hello.")) as server:
+            client = GrokClient(url=server.url, api_key="any")
+
+    Args:
+        script: what each session hears and says; the truth about what it was sent without one.
+        host: where to listen.
+        port: 0 for a free one.
+        api_key: the only key that is let in; None lets any in.
+        latency: seconds from the end of a turn to the first message of the answer.
+        pace: seconds of audio sent per second.
+        realtime: send audio no faster than it plays, as with ``pace=1``.
+        refuse: refuse every handshake with this HTTP status; may be changed while it runs.
+        ssl_context: serve ``wss://`` with it.
+        max_duration: seconds after which a session is ended.
+        inactivity: seconds without a client event after which it is ended.
+
+    Raises:
+        MissingExtra: at `start`, when `websockets` is not installed.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        latency: float = 0.05,
+        pace: float = 8.0,
+        realtime: bool = False,
+        refuse: int | Refusal | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        max_duration: float = 7200.0,
+        inactivity: float = 900.0,
+    ) -> None:
+        self.refuse = refuse
+        self.sessions: list[Peer] = []
+        """The service's end of every session, in the order they were opened."""
+        self._script = script
+        self._address = (host, port)
+        self._api_key = api_key
+        self._ssl = ssl_context
+        self._options: dict[str, Any] = {
+            "latency": latency,
+            "pace": 1.0 if realtime else pace,
+            "max_duration": max_duration,
+            "inactivity": inactivity,
+        }
+        self._archive: dict[str, Conversation] = {}
+        self._lock = threading.Lock()
+        self._live: dict[PacedPeer, tuple[ServerConnection, threading.Thread]] = {}
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    # --- running -----------------------------------------------------------------------
+
+    def start(self) -> Simulator:
+        """Listen. When it returns, clients can connect."""
+        try:
+            from websockets.sync.server import serve
+        except ImportError as error:
+            raise MissingExtra("websockets", "simulator", "The simulator's server") from error
+        self._stopping = False
+        self._server = serve(
+            self._serve,
+            *self._address,
+            ssl=self._ssl,
+            select_subprotocol=lambda _, offers: self._subprotocol(offers),
+            process_request=lambda _, request: self._door(request),
+            compression=None,
+            ping_interval=None,
+            close_timeout=_CLOSE_TIMEOUT,
+            max_size=None,
+            logger=_logger,
+        )
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="grok-rt-simulator", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every session with 1001 and stop listening; no thread and no socket is left.
+
+        Blocks until it is done, a second at most when clients do not answer the close.
+        """
+        server, thread = self._server, self._thread
+        if server is None or thread is None:
+            return
+        self._server = self._thread = None
+        with self._lock:
+            self._stopping = True
+            live = dict(self._live)
+        for session in live:
+            session.end(1001, "the simulator stops")
+        server.shutdown()
+        thread.join()
+        for _, serving in live.values():
+            serving.join()
+
+    def __enter__(self) -> Simulator:
+        """Start it."""
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect.
+
+        Raises:
+            RuntimeError: it is not running.
+        """
+        if self._server is None:
+            raise RuntimeError("the simulator is not running: start() it, or use `with`")
+        host, port = self._server.socket.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        return f"{'wss' if self._ssl else 'ws'}://{host}:{port}{_PATH}"
+
+    @property
+    def received(self) -> list[Event]:
+        """The client events of all sessions, session by session, in order."""
+        return [event for peer in list(self.sessions) for event in peer.received]
+
+    # --- misery ------------------------------------------------------------------------
+
+    def disconnect(self, code: int | None = None, reason: str = "") -> None:
+        """End every session: with a close frame, or by cutting the line without one."""
+        with self._lock:
+            live = dict(self._live)
+        for session, (connection, _) in live.items():
+            if code is None:
+                with contextlib.suppress(OSError):
+                    connection.socket.shutdown(socket.SHUT_RDWR)
+            else:
+                session.end(code, reason)
+
+    # --- serving -----------------------------------------------------------------------
+
+    def _door(self, request: Request) -> Response | None:
+        from websockets.datastructures import Headers
+        from websockets.http11 import Response
+
+        if urlsplit(request.path).path != _PATH:
+            refusal: Refusal | None = Refusal(404, "Not found.")
+        else:
+            refusal = as_refusal(self.refuse) or admit(
+                dict(request.headers.raw_items()), self._api_key
+            )
+        if refusal is None:
+            return None
+        headers = Headers(
+            refusal.headers | {"Content-Length": str(len(refusal.body)), "Connection": "close"}
+        )
+        return Response(refusal.status, refusal.reason, headers, refusal.body)
+
+    def _subprotocol(self, offers: Sequence[str]) -> Any:
+        return chosen(offers)
+
+    def _serve(self, connection: ServerConnection) -> None:
+        """One session, in the server's thread for it."""
+        from websockets.exceptions import ConnectionClosed
+
+        assert connection.request is not None
+        query = dict(parse_qsl(urlsplit(connection.request.path).query))
+        peer = Peer(self._script, archive=self._archive, unix_time=time.time(), **self._options)
+        session = PacedPeer(peer, query)
+        with self._lock:
+            if self._stopping:
+                return
+            self.sessions.append(peer)
+            self._live[session] = (connection, threading.current_thread())
+        sender = threading.Thread(
+            target=_send_due,
+            args=(session, connection),
+            name="grok-rt-simulator-sender",
+            daemon=True,
+        )
+        sender.start()
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    message = connection.recv()
+                    if isinstance(message, str):
+                        session.give(TEXT, message.encode())
+                    else:
+                        session.give(BINARY, message)
+        finally:
+            session.end(1006, "the client has gone")
+            sender.join()
+            with self._lock:
+                del self._live[session]
+
+
+def _send_due(session: PacedPeer, connection: ServerConnection) -> None:
+    """Send each message when it is due, and at the end the close frame."""
+    from websockets.exceptions import ConnectionClosed
+
+    with contextlib.suppress(ConnectionClosed):
+        while (frame := session.take()) is not None:
+            connection.send(frame.data.decode() if frame.opcode == TEXT else frame.data)
+    code, reason = session.peer.closed or (1000, "")
+    if code != 1006:
+        connection.close(code, reason)
