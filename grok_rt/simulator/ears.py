@@ -76,4 +76,5 @@ class Ears:
         energy = sum(map(mul, samples, samples))
         if math.sqrt(energy / len(samples)) < self._least_rms:
             return False
-        return sum(map(mul, samples, samples[1:])) > _VOICED * energy
+        likeness = sum(map(mul, samples, samples[1:]))
+        return bool(likeness > _VOICED * energy)

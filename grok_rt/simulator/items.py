@@ -14,9 +14,9 @@ from grok_rt.simulator.shapes import Wire
 _TEXT_PARTS = ("input_text", "text", "output_text")
 
 
-def check_item(item: Any) -> None:
-    """Refuse what `conversation.item.create` cannot take."""
-    if not isinstance(item, Mapping):
+def checked_item(item: Any) -> Wire:
+    """The item of a `conversation.item.create`; refused if the service cannot take it."""
+    if not isinstance(item, dict):
         raise Refused("item must be an object", param="item")
     kind = item.get("type")
     required = _REQUIRED.get(kind) if isinstance(kind, str) else None
@@ -30,6 +30,7 @@ def check_item(item: Any) -> None:
     for part in item.get("content") or ():
         if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
             raise Refused("a content part needs a type", param="item.content")
+    return item
 
 
 _REQUIRED: dict[str, dict[str, type]] = {

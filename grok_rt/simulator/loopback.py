@@ -80,7 +80,7 @@ class LoopbackTransport:
         return frame
 
     def shutdown(self) -> None:
-        """Cut the connection: `recv` wakes, it and `send` raise. Any thread, any number of times."""
+        """Cut the connection: `recv` wakes, then it and `send` raise. Any thread, any time."""
         self._shut = True
         self._paced.end(1006, "the client cut the connection")
 

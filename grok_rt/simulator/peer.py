@@ -69,7 +69,7 @@ class Peer:
         """Close code and reason, once the session has ended."""
         self._performance = (script or Script()).play()
         self._temper = Temper(latency, pace)
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - ids, no secrets
         self._unix_time = unix_time
         self._archive = {} if archive is None else archive
         self._max_duration = max_duration

@@ -10,7 +10,7 @@ import attrs
 
 __all__ = ["Refusal"]
 
-_SECRET_PROTOCOL = "xai-client-secret."  # noqa: S105: a prefix, no secret
+_SECRET_PROTOCOL = "xai-client-secret."  # noqa: S105 - a prefix, no secret
 _LEGACY_PROTOCOL = "openai-insecure-api-key."
 
 # xAI's bodies say the description of a gRPC status.

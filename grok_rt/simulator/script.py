@@ -79,7 +79,7 @@ class Script:
         return self
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
-        """Call a function of the client in the response that the last `says` began, or in a new one."""
+        """Call a client's function, in the response that `says` or `calls` before it began."""
         call = Call(tool, arguments)
         if self._replies and self._replies[-1] is not _END:
             last = self._replies[-1]

@@ -147,7 +147,7 @@ class Simulator:
         for _, serving in live.values():
             serving.join()
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Simulator:  # noqa: PYI034 - `Self` is 3.11
         """Start it."""
         return self.start()
 

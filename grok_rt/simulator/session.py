@@ -13,8 +13,8 @@ from grok_rt import audio
 from grok_rt.simulator import shapes
 from grok_rt.simulator.items import (
     audio_bytes,
-    check_item,
     check_metadata,
+    checked_item,
     echo_item,
     forced_text,
     item_text,
@@ -71,6 +71,17 @@ class Session:
             billable=lambda: self.billable_seconds,
             done=self._response_done,
         )
+        self._answers: dict[str, Callable[[Wire], None]] = {
+            "conversation.item.create": self._create_item,
+            "conversation.item.delete": self._delete_item,
+            "conversation.item.truncate": self._truncate_item,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.clear": self._clear,
+            "input_audio_buffer.commit": self._commit,
+            "response.cancel": self._cancel_response,
+            "response.create": self._create_response,
+            "session.update": self._update,
+        }
         self._agenda = agenda
         self._send = send
         self._new_id = new_id
@@ -100,10 +111,10 @@ class Session:
         Raises:
             Refused: the service would answer with an `error`.
         """
-        handler = _ANSWERS.get(message["type"])
+        handler = self._answers.get(message["type"])
         if handler is None:
             raise Refused(f"Unknown event type {message['type']}", type="invalid_event")
-        handler(self, message)
+        handler(message)
 
     def _update(self, message: Wire) -> None:
         before = self._hearing
@@ -151,8 +162,7 @@ class Session:
         self._send({"type": "input_audio_buffer.cleared"})
 
     def _create_item(self, message: Wire) -> None:
-        item = message.get("item")
-        check_item(item)
+        item = checked_item(message.get("item"))
         if item["type"] == "force_message":
             self._force(item)
             return
@@ -312,16 +322,3 @@ class Session:
         self._send(shapes.item_added(item, after))
         prompt = Prompt(silence=True)
         self.speaker.respond(prompt, self._performance.reply(prompt))
-
-
-_ANSWERS: dict[str, Callable[[Session, Wire], None]] = {
-    "conversation.item.create": Session._create_item,
-    "conversation.item.delete": Session._delete_item,
-    "conversation.item.truncate": Session._truncate_item,
-    "input_audio_buffer.append": Session._append,
-    "input_audio_buffer.clear": Session._clear,
-    "input_audio_buffer.commit": Session._commit,
-    "response.cancel": Session._cancel_response,
-    "response.create": Session._create_response,
-    "session.update": Session._update,
-}

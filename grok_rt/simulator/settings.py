@@ -105,6 +105,7 @@ class Settings:
 
     @property
     def voice(self) -> str:
+        """The voice's name, as sent."""
         return str(self._sent.get("voice", "ara"))
 
     @property
@@ -115,18 +116,22 @@ class Settings:
 
     @property
     def input_format(self) -> AudioFormat:
+        """What the user's audio is."""
         return self._format("input")
 
     @property
     def output_format(self) -> AudioFormat:
+        """What the model's audio is to be."""
         return self._format("output")
 
     @property
     def binary_output(self) -> bool:
+        """Whether audio leaves in binary frames."""
         return self._audio("output").get("transport") == "binary"
 
     @property
     def speed(self) -> float:
+        """How fast the model speaks; 1 is normal."""
         return float(self._audio("output").get("speed", 1.0))
 
     @property
@@ -136,10 +141,12 @@ class Settings:
 
     @property
     def replacements(self) -> Mapping[str, str]:
+        """Words, and how they are to be pronounced."""
         return self._sent.get("replace") or {}
 
     @property
     def resumable(self) -> bool:
+        """Whether the conversation is kept for a later connection."""
         return bool((self._sent.get("resumption") or {}).get("enabled"))
 
     def _audio(self, side: str) -> Wire:

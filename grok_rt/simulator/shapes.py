@@ -25,6 +25,7 @@ def stamp(message: Wire, event_id: str) -> Wire:
 
 
 def session_created(session_id: str, model: str) -> Wire:
+    """The first message; turn detection is off, whatever the documentation says."""
     return {
         "type": "session.created",
         "session": {
@@ -41,6 +42,7 @@ def session_created(session_id: str, model: str) -> Wire:
 
 
 def conversation_created(conversation_id: str) -> Wire:
+    """The second message; its id is what resumption asks for."""
     return {
         "type": "conversation.created",
         "conversation": {"id": conversation_id, "object": "realtime.conversation"},
@@ -48,6 +50,7 @@ def conversation_created(conversation_id: str) -> Wire:
 
 
 def ping(unix_ms: int) -> Wire:
+    """The service's own keepalive, every 10 s; nobody answers it."""
     return {"type": "ping", "timestamp": unix_ms}
 
 
@@ -106,6 +109,7 @@ def call_item(
 
 
 def output_item(item_id: str, call_id: str, output: str) -> Wire:
+    """The output of a function call."""
     return {
         "id": item_id,
         "object": "realtime.item",
@@ -119,6 +123,7 @@ def output_item(item_id: str, call_id: str, output: str) -> Wire:
 
 
 def item_added(item: Wire, previous_item_id: str | None = None) -> Wire:
+    """An item is in the conversation."""
     return {
         "type": "conversation.item.added",
         "item": item,
@@ -127,6 +132,7 @@ def item_added(item: Wire, previous_item_id: str | None = None) -> Wire:
 
 
 def item_deleted(item_id: str) -> Wire:
+    """An item is gone."""
     return {"type": "conversation.item.deleted", "item_id": item_id}
 
 
@@ -134,6 +140,7 @@ def item_deleted(item_id: str) -> Wire:
 
 
 def speech_started(item_id: str, at_ms: int) -> Wire:
+    """The user began to speak; in manual mode too."""
     return {
         "type": "input_audio_buffer.speech_started",
         "item_id": item_id,
@@ -142,6 +149,7 @@ def speech_started(item_id: str, at_ms: int) -> Wire:
 
 
 def speech_stopped(item_id: str, at_ms: int) -> Wire:
+    """The user's turn is over."""
     return {
         "type": "input_audio_buffer.speech_stopped",
         "item_id": item_id,
@@ -150,6 +158,7 @@ def speech_stopped(item_id: str, at_ms: int) -> Wire:
 
 
 def committed(item_id: str, previous_item_id: str | None) -> Wire:
+    """The user's audio is an item now; `previous_item_id` is the user's item before."""
     return {
         "type": "input_audio_buffer.committed",
         "item_id": item_id,
@@ -158,6 +167,7 @@ def committed(item_id: str, previous_item_id: str | None) -> Wire:
 
 
 def timeout_triggered(item_id: str, previous_item_id: str | None, start: int, end: int) -> Wire:
+    """The user was silent for `idle_timeout_ms`."""
     return {
         "type": "input_audio_buffer.timeout_triggered",
         "item_id": item_id,
@@ -168,6 +178,7 @@ def timeout_triggered(item_id: str, previous_item_id: str | None, start: int, en
 
 
 def transcription_updated(item_id: str, transcript: str) -> Wire:
+    """All the words so far; later ones may differ."""
     return {
         "type": "conversation.item.input_audio_transcription.updated",
         "item_id": item_id,
@@ -177,6 +188,7 @@ def transcription_updated(item_id: str, transcript: str) -> Wire:
 
 
 def transcription_completed(item_id: str, transcript: str, status: str) -> Wire:
+    """Final only with status "completed"; repeated before that as "in_progress"."""
     return {
         "type": "conversation.item.input_audio_transcription.completed",
         "item_id": item_id,
@@ -206,6 +218,7 @@ def _response(
 
 
 def response_created(response_id: str, metadata: Mapping[str, Any] | None) -> Wire:
+    """A response begins; `metadata` only if the client sent some."""
     return {
         "type": "response.created",
         "response": _response(response_id, "in_progress", (), metadata),
@@ -219,6 +232,7 @@ def response_done(
     usage: Wire,
     metadata: Mapping[str, Any] | None,
 ) -> Wire:
+    """A response has ended. The usage stands beside it, not in it."""
     return {
         "type": "response.done",
         "response": _response(response_id, status, output, metadata),
@@ -230,7 +244,7 @@ def response_done(
 def usage(
     text_in: int, audio_in: int, text_out: int, audio_out: int, seconds: float, billable: float
 ) -> Wire:
-    """Token counts, this response's seconds of audio, and the session's running billable seconds."""
+    """Tokens, this response's seconds of audio, and the session's running billable seconds."""
     return {
         "input_tokens": text_in + audio_in,
         "input_token_details": {"text_tokens": text_in, "audio_tokens": audio_in, "grok_tokens": 0},
@@ -267,6 +281,7 @@ def _part(type: str, response_id: str, item_id: str) -> Wire:
 
 
 def content_part_added(response_id: str, item_id: str) -> Wire:
+    """Speech begins inside an item."""
     # The one event whose `previous_item_id` is the string "0".
     return _part("response.content_part.added", response_id, item_id) | {
         "previous_item_id": "0",
@@ -303,6 +318,7 @@ def part_done(type: str, response_id: str, item_id: str) -> Wire:
 
 
 def transcript_done(response_id: str, item_id: str, transcript: str) -> Wire:
+    """The whole words of an item."""
     return _part("response.output_audio_transcript.done", response_id, item_id) | {
         "transcript": transcript
     }
@@ -320,6 +336,7 @@ def arguments_delta(response_id: str, item_id: str, call_id: str, arguments: str
 
 
 def arguments_done(response_id: str, item_id: str, call_id: str, name: str, arguments: str) -> Wire:
+    """The whole call."""
     return {
         "type": "response.function_call_arguments.done",
         "item_id": item_id,

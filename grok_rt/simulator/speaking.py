@@ -59,7 +59,7 @@ class Speaker:
     active: Response | None = None
     sent_seconds: float = 0.0
     deaf_until: float = -math.inf
-    _steps: Iterator[tuple[float, Wire]] = iter(())
+    _steps: Iterator[tuple[float, Wire]] = attrs.Factory(lambda: iter(()))
     _next: Wire | None = None
 
     def respond(

@@ -48,7 +48,7 @@ def _espeak(text: str, speed: float, voice: str) -> tuple[bytes, int] | None:
         return None
     name = _ESPEAK_VOICES.get(voice.lower(), "en+f1")
     pace = str(round(_WORDS_PER_MINUTE * speed))
-    wav = subprocess.run(
+    wav = subprocess.run(  # noqa: S603 - the text goes in by stdin
         [program, "-v", name, "-s", pace, "--stdout", "--stdin"],
         input=text.encode(),
         stdout=subprocess.PIPE,
