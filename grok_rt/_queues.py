@@ -1,0 +1,232 @@
+"""The two bounded queues between the caller's threads and the connection's.
+
+`Outbox`: many callers put frames, the writer takes all that is pending at once. Control
+frames go first and are never refused; audio waits behind the gate while the server has
+not confirmed its format; `close` makes one frame the last. Bounded in items and bytes.
+
+`Inbox`: the reader puts events and never waits; one pump takes them. Bounded in bytes
+and in seconds of backlog, which the reader asks about: the queue itself refuses nothing.
+
+Both are `queue.Queue`s whose extra verbs keep to its own mutex and conditions.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from grok_rt.events import Ping
+
+if TYPE_CHECKING:
+    from grok_rt._framing import Frame
+    from grok_rt.events import Event
+
+__all__ = ["Inbox", "Outbox", "Parcel", "QueueClosed"]
+
+
+class QueueClosed(Exception):  # noqa: N818 - never seen by users
+    """The outbox takes nothing any more."""
+
+
+class Parcel(NamedTuple):
+    """A frame on its way out.
+
+    Attributes:
+        frame: what leaves.
+        is_audio: it waits while the gate is closed, and all data behind it.
+        closes_gate: once it has left, audio waits until `Outbox.open_gate`.
+    """
+
+    frame: Frame
+    is_audio: bool = False
+    closes_gate: bool = False
+
+
+class Outbox(queue.Queue[Parcel]):
+    """Frames on their way out; `maxsize` items and `max_bytes` of payload at the most."""
+
+    def __init__(self, maxsize: int = 256, max_bytes: int = 4 << 20) -> None:
+        super().__init__(maxsize)
+        self.max_bytes = max_bytes
+        self._gate_open = True
+        self._control: deque[Frame] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._last: Frame | None = None
+
+    def put_parcel(self, parcel: Parcel, *, timeout: float | None = None) -> None:
+        """Queue a parcel; wait for room up to `timeout` seconds (None: for ever, 0: not at all).
+
+        Raises:
+            queue.Full: there was no room in time.
+            QueueClosed: the outbox was closed, before or while waiting.
+        """
+        size = len(parcel.frame.data)
+        with self.mutex:
+            if not self._fits(size):
+                deadline = None if timeout is None else time.monotonic() + timeout
+                while not self._closed and not self._fits(size):
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        raise queue.Full
+                    self.not_full.wait(left)
+            if self._closed:
+                raise QueueClosed
+            self._append(parcel)
+
+    def put_now(self, frame: Frame) -> None:
+        """Queue a frame behind all others, beyond the bound if need be: never waits."""
+        with self.mutex:
+            if not self._closed:
+                self._append(Parcel(frame))
+
+    def put_control(self, frame: Frame) -> None:
+        """Queue a frame ahead of all data; never refused, but dropped once closed."""
+        with self.mutex:
+            if not self._closed:
+                self._control.append(frame)
+                self.not_empty.notify()
+
+    def drop_oldest_audio(self, size: int) -> list[Frame]:
+        """Drop waiting audio, oldest first, until `size` bytes and one item have room."""
+        dropped: list[Frame] = []
+        with self.mutex:
+            for parcel in [parcel for parcel in self.queue if parcel.is_audio]:
+                if self._fits(size):
+                    break
+                self.queue.remove(parcel)
+                self._bytes -= len(parcel.frame.data)
+                dropped.append(parcel.frame)
+        return dropped
+
+    def open_gate(self) -> None:
+        """Let audio pass, and what waits behind it."""
+        with self.mutex:
+            self._gate_open = True
+            self.not_empty.notify()
+
+    def wake(self) -> None:
+        """Make a waiting `take_batch` return early, perhaps with nothing."""
+        with self.mutex:
+            self.not_empty.notify()
+
+    def take_batch(self, timeout: float | None = None) -> list[Frame] | None:
+        """Take all that may leave now; wait up to `timeout` seconds for the first frame.
+
+        Returns:
+            The frames in order; an empty list after `timeout` or `wake`; None when the
+            outbox is closed and empty.
+        """
+        with self.mutex:
+            batch = self._take()
+            if not batch:
+                if self._closed:
+                    return None
+                self.not_empty.wait(timeout)
+                batch = self._take()
+                if not batch and self._closed:
+                    return None
+            self.not_full.notify_all()
+            return batch
+
+    def close(self, last: Frame | None = None) -> None:
+        """Refuse new frames; what is queued may still leave, then `last`. The first call counts."""
+        with self.mutex:
+            if self._closed:
+                return
+            self._closed = True
+            self._gate_open = True
+            self._last = last
+            self.not_empty.notify_all()
+            self.not_full.notify_all()
+
+    def abort(self) -> list[Frame]:
+        """Close and empty at once; returns the data frames that never left."""
+        with self.mutex:
+            self._closed = True
+            unsent = [parcel.frame for parcel in self.queue]
+            self.queue.clear()
+            self._control.clear()
+            self._last = None
+            self._bytes = 0
+            self.not_empty.notify_all()
+            self.not_full.notify_all()
+            return unsent
+
+    def _append(self, parcel: Parcel) -> None:
+        self.queue.append(parcel)
+        self._bytes += len(parcel.frame.data)
+        self.not_empty.notify()
+
+    def _fits(self, size: int) -> bool:
+        # One oversized frame may pass through an empty queue: it could never fit otherwise.
+        waiting = len(self.queue)
+        return not waiting or (waiting < self.maxsize and self._bytes + size <= self.max_bytes)
+
+    def _take(self) -> list[Frame]:
+        batch = list(self._control)
+        self._control.clear()
+        waiting = self.queue
+        while waiting and (self._gate_open or not waiting[0].is_audio):
+            parcel = waiting.popleft()
+            self._bytes -= len(parcel.frame.data)
+            batch.append(parcel.frame)
+            if parcel.closes_gate:
+                self._gate_open = self._closed
+        if self._closed and self._last is not None and not waiting:
+            batch.append(self._last)
+            self._last = None
+        return batch
+
+
+class _Arrival(NamedTuple):
+    event: Event
+    size: int
+    at: float
+
+
+class Inbox(queue.Queue[_Arrival]):
+    """Events on their way to the pump. Putting never waits: reading must not pause."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+
+    def put_event(self, event: Event, size: int = 0) -> None:
+        """Queue an event of `size` bytes on the wire; a ping replaces a ping that still waits."""
+        arrival = _Arrival(event, size, time.monotonic())
+        with self.mutex:
+            if isinstance(event, Ping) and self.queue and isinstance(self.queue[-1].event, Ping):
+                # Keeps the age of the first: merged pings must not make a backlog look young.
+                arrival = arrival._replace(at=self.queue[-1].at)
+                self._bytes -= self.queue.pop().size
+            self.queue.append(arrival)
+            self._bytes += size
+            self.not_empty.notify()
+
+    def take_event(self, timeout: float | None = None) -> Event:
+        """Take the oldest event.
+
+        Raises:
+            queue.Empty: none came within `timeout` seconds (None: wait for ever).
+        """
+        with self.not_empty:
+            if not self.queue:
+                deadline = None if timeout is None else time.monotonic() + timeout
+                while not self.queue:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        raise queue.Empty
+                    self.not_empty.wait(left)
+            arrival: _Arrival = self.queue.popleft()
+            self._bytes -= arrival.size
+        return arrival.event
+
+    def backlog(self) -> tuple[int, float]:
+        """Bytes that wait, and seconds since the oldest of them came."""
+        with self.mutex:
+            if not self.queue:
+                return 0, 0.0
+            return self._bytes, time.monotonic() - self.queue[0].at

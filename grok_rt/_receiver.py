@@ -1,0 +1,109 @@
+"""The verbs that take events: `recv`, iteration, `run`, `wait_for`, `expect`.
+
+They run on the caller's thread and block there; `Pump` decides whose turn it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+from grok_rt import events
+from grok_rt._pump import Expectation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from grok_rt._pump import Pump
+
+__all__ = ["GrokReceiver"]
+
+E = TypeVar("E", bound=events.Event)
+
+
+class GrokReceiver(ABC):
+    """What can be heard from Grok, in the foreground."""
+
+    _pump: Pump
+
+    @abstractmethod
+    def _require_connection(self) -> object:
+        """Raise unless there is, or was, a connection whose events can be taken."""
+
+    def recv(self, timeout: float | None = None) -> events.Event:
+        """Take the next event, let every handler hear it, return it.
+
+        Blocks up to `timeout` seconds; None: until an event comes.
+
+        Raises:
+            DeadlineExceeded: none came; it is also a `TimeoutError`.
+            ConnectionClosed: the session has ended and `Closed` was taken.
+            ConcurrencyError: another thread pumps, or this is a handler.
+            Exception: the first exception of a handler, once all have heard the event.
+        """
+        self._require_connection()
+        return self._pump.recv(timeout)
+
+    def __iter__(self) -> Iterator[events.Event]:
+        """Yield each event once its handlers have heard it, up to `Closed`.
+
+        Raises:
+            ConnectionClosedError: the session did not end cleanly.
+        """
+        self._require_connection()
+        return self._pump.iterate("iteration")
+
+    def run(self) -> None:
+        """Pump until the session has ended; blocks.
+
+        Raises:
+            ConnectionClosedError: it did not end cleanly.
+            Exception: the first exception of a handler.
+        """
+        self._require_connection()
+        for _ in self._pump.iterate("run()"):
+            pass
+
+    def wait_for(
+        self,
+        event_class: type[E],
+        predicate: Callable[[E], bool] | None = None,
+        timeout: float | None = None,
+    ) -> E:
+        """Wait for the next event of a class; pumps meanwhile, if nobody else does.
+
+        Raises:
+            DeadlineExceeded: it did not come; the sentence says what did.
+            ConnectionClosed: the session ended first.
+            ConcurrencyError: called inside a handler.
+        """
+        with self.expect(event_class, predicate, timeout) as expected:
+            pass
+        assert expected.event is not None  # noqa: S101 - what leaving the block has waited for
+        return expected.event
+
+    @contextlib.contextmanager
+    def expect(
+        self,
+        event_class: type[E],
+        predicate: Callable[[E], bool] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Expectation[E]]:
+        """Listen while the block runs, then wait: cannot miss what the block sets off.
+
+        ::
+
+            with client.expect(events.ResponseDone, timeout=10) as done:
+                client.request_response()
+            print(done.event.usage)
+
+        Raises:
+            DeadlineExceeded, ConnectionClosed, ConcurrencyError: as `wait_for`.
+        """
+        self._require_connection()
+        expected = Expectation(event_class, predicate)
+        self._pump.refuse_in_handler(str(expected))
+        with self._pump.listening(str(expected), expected.offer) as waiter:
+            yield expected
+            self._pump.wait(waiter, timeout)

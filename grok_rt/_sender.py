@@ -1,0 +1,87 @@
+"""The verbs that send: each is one client event, handed to `send`.
+
+The seed of this package calls this handle `GrokSender`. It knows no connection: whoever
+derives from it says what `send` does. Every verb may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from grok_rt import events
+from grok_rt._unset import UNSET
+from grok_rt.models import ConversationItem, ResponseCreatePayload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["GrokSender"]
+
+
+class GrokSender(ABC):
+    """What can be said to Grok."""
+
+    @abstractmethod
+    def send(self, event: events.ClientEvent) -> None:
+        """Send any client event: the escape hatch for what has no verb."""
+
+    def send_audio(self, pcm: bytes) -> None:
+        """Append sound to the input buffer, in the session's input format; any length."""
+        self.send(events.InputAudioBufferAppend(audio=pcm))
+
+    def commit_audio(self) -> None:
+        """End a push-to-talk turn.
+
+        The live server then answers by itself: no `request_response`. A buffer that holds
+        no speech is ignored in silence.
+        """
+        self.send(events.InputAudioBufferCommit())
+
+    def clear_audio(self) -> None:
+        """Forget the sound that was not committed yet; right after a commit, its reply too."""
+        self.send(events.InputAudioBufferClear())
+
+    def send_user_text(self, text: str) -> None:
+        """Add a user's message to the conversation. It alone triggers no reply."""
+        self.send(events.ConversationItemCreate(item=ConversationItem.user_text(text)))
+
+    def request_response(
+        self,
+        modalities: Sequence[str] | None = None,
+        instructions: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Ask for a reply to what the conversation holds.
+
+        Args:
+            modalities: accepted by the service, but the reply is spoken all the same.
+            instructions: *replace* the session's for this one response.
+            metadata: comes back on `ResponseCreated` and `ResponseDone`.
+
+        Raises:
+            ConfigError: metadata beyond 16 pairs, 64 characters a key, 512 a value.
+        """
+        if modalities is None and instructions is None and metadata is None:
+            self.send(events.ResponseCreate())
+            return
+        payload = ResponseCreatePayload(
+            modalities=UNSET if modalities is None else tuple(modalities),
+            instructions=UNSET if instructions is None else instructions,
+            metadata=UNSET if metadata is None else dict(metadata),
+        )
+        self.send(events.ResponseCreate(response=payload))
+
+    def cancel_response(self) -> None:
+        """Stop the reply that is being made; harmless when there is none."""
+        self.send(events.ResponseCancel())
+
+    def say(self, text: str, *, interruptible: bool = True) -> None:
+        """Let Grok speak `text` word by word; no `request_response` afterwards.
+
+        Args:
+            text: what to say; it becomes the assistant's message.
+            interruptible: False drops the caller's sound until it has been said.
+        """
+        item = ConversationItem.force_message(text, interruptible=interruptible)
+        self.send(events.ConversationItemCreate(item=item))

@@ -1,0 +1,143 @@
+"""Tools at work for one client: what is declared, who runs a call, where the answer goes.
+
+Between `tools`, which knows no client, and the client, which knows no thread of a tool:
+calls arrive as `FunctionCalled` on the pump, run in the runner's workers, and their
+outputs go to the session's books, which decide when they may leave.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+import msgspec
+
+from grok_rt import events
+from grok_rt._session import Declared
+from grok_rt.errors import ConnectionClosed, LocalProtocolError
+from grok_rt.tools import Runner, Tool, ToolBox, marked_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from grok_rt._handlers import Handlers
+    from grok_rt._queues import Inbox
+    from grok_rt.models import GrokToolDefinition, SessionConfig
+    from grok_rt.tools import Outcome
+
+__all__ = ["ToolDecorator", "Tooling", "as_text"]
+
+log = logging.getLogger("grok_rt")
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+#: A tool ends its call by itself; the books step in only if it could not.
+_GRACE = 5.0
+
+
+class ToolDecorator(Protocol):
+    """Registers a function as a tool, bare or with arguments."""
+
+    @overload
+    def __call__(self, function: F, /) -> F: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+    ) -> Callable[[F], F]: ...
+
+
+class Tooling:
+    """The tools of one client.
+
+    Args:
+        owner: the client, whose marked methods are tools.
+        tools: more of them: functions, tools, or a box that clients share.
+        answer: takes a call's id and its output.
+        registered: called after a tool was added.
+    """
+
+    def __init__(
+        self,
+        owner: object,
+        tools: Iterable[Tool | Callable[..., Any]],
+        *,
+        handlers: Handlers,
+        inbox: Inbox,
+        answer: Callable[[str, str], None],
+        registered: Callable[[], None],
+    ) -> None:
+        self.declared: dict[str, Declared] = {}
+        self._box = ToolBox([*tools, *marked_tools(owner)])
+        self._runner = Runner()
+        self._inbox = inbox
+        self._answer = answer
+        self._registered = registered
+        handlers.add(events.FunctionCalled, self._run, is_method=True)
+
+    def register(self, function: Any = None, /, **options: Any) -> Any:
+        """`ToolBox.tool`, and the server is told if it listens already."""
+
+        def add(function: Any) -> Any:
+            self._box.tool(**options)(function)
+            self._registered()
+            return function
+
+        return add if function is None else add(function)
+
+    def definitions(self, config: SessionConfig) -> tuple[GrokToolDefinition, ...]:
+        """All that the session should declare: the config's own and the registered tools."""
+        by_tool = {
+            tool.name: Declared(answered_by=tool.name, timeout=tool.timeout + _GRACE)
+            for tool in self._box
+        }
+        by_hand = {
+            name: Declared()
+            for definition in config.tools
+            if (name := definition.function_name) is not None and name not in by_tool
+        }
+        self.declared.clear()
+        self.declared.update(by_hand | by_tool)
+        kept = [d for d in config.tools if d.function_name not in by_tool]
+        return (*kept, *self._box.definitions)
+
+    def close(self, timeout: float) -> None:
+        """Cancel what runs; wait up to `timeout` seconds for it."""
+        self._runner.close(timeout)
+
+    def _run(self, event: events.FunctionCalled) -> None:
+        tool = self._box.get(event.call.name) if event.answered_by else None
+        if tool is None:
+            return
+
+        def done(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                log.error("tool %s failed", outcome.call.name, exc_info=outcome.error)
+                self._inbox.put_event(
+                    events.HandlerFailed(
+                        error=outcome.error, event=event, handler=f"tool {outcome.call.name}"
+                    )
+                )
+            try:
+                self._answer(outcome.call.call_id, outcome.output)
+            except (ConnectionClosed, LocalProtocolError) as error:
+                log.debug("the answer of tool %s came too late: %s", outcome.call.name, error)
+
+        self._runner.submit(tool, event.call, done)
+
+
+def as_text(result: object) -> str:
+    """A tool's result as the model reads it: text as it is, everything else as JSON.
+
+    Raises:
+        LocalProtocolError: it cannot be JSON.
+    """
+    if type(result) is str:
+        return result
+    try:
+        return msgspec.json.encode(result).decode()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LocalProtocolError(f"a result must be text or JSON: {error}") from error
