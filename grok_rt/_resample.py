@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-if sys.version_info >= (3, 12):
+if sys.version_info >= (3, 12):  # pragma: no cover
     from math import sumprod as _dot
-else:
+else:  # pragma: no cover
 
     def _dot(p: list[float], q: list[float], /) -> float:
         return sum(map(mul, p, q), 0.0)

@@ -349,7 +349,8 @@ class AudioClip:
             wav = _wav.pack(_wav.PCM, self.format.sample_rate, _pcm.pack(self.samples()))
         except AudioError:
             return None
-        return f'<audio controls src="data:audio/wav;base64,{pybase64.b64encode_as_string(wav)}">'
+        source = f"data:audio/wav;base64,{pybase64.b64encode_as_string(wav)}"
+        return f'<audio controls src="{source}"></audio>'
 
 
 # Names that ask for something else than WAV.
