@@ -106,11 +106,14 @@ class Speaker:
     def _prepare(self) -> None:
         """Take the next message from the response and set the alarm for it."""
         step = next(self._steps, None)
-        if step is None:
-            self._finish()
-        else:
+        if step is not None:
             due, self._next = step
             self._agenda.set(self._step, max(due, self._agenda.now))
+        elif self.active and self.active.call_ids:
+            # Outputs that do not wait for `response.done` come too early (live): leave them time.
+            self._agenda.set(self._finish, self._agenda.now + self._temper.latency)
+        else:
+            self._finish()
 
     def _step(self) -> None:
         assert self._next is not None
@@ -147,6 +150,7 @@ class Speaker:
         response, self.active = self.active, None
         self._steps = iter(())
         self._agenda.cancel(self._step)
+        self._agenda.cancel(self._finish)
         if response:
             self.sent_seconds += response.sent_seconds
         return response
