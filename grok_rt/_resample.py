@@ -38,7 +38,7 @@ _CUTOFF: Final = 0.96  # of Nyquist, in the middle of that slope
 _KAISER: Final = 6.0
 _UNIT: Final = 1 << 22  # the sum of all weights; 22 + 16 bits + log2(taps) stay below a float's 53
 _PHASES: Final = 1024  # finer ones cannot be heard: rates without a common divisor share these
-_BLOCK: Final = 8192  # outputs that numpy computes at once
+_BLOCK: Final = 256  # outputs that numpy computes at once: their windows fit the cache
 
 
 class Stream(Protocol):
