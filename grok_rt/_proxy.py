@@ -171,7 +171,7 @@ def _ask_socks(wire: DeadlineSocket, proxy: Proxy, host: str, port: int) -> None
     except OSError:
         raise
     except Exception as error:  # a ProxyError, or whatever garbage makes of its parser
+        why = str(error).rstrip(".") or type(error).__name__
         raise ConnectFailed(
-            f"{proxy} gives no way to {address(host, port)}: {error}.".replace("..", "."),
-            hint=_HINT,
+            f"{proxy} gives no way to {address(host, port)}: {why}.", hint=_HINT
         ) from error
