@@ -74,7 +74,7 @@ def wheel(session: nox.Session) -> None:
     """Build the wheel; it must work with the core alone, then pass the suite with the extras."""
     dist = session.create_tmp()
     install(session, "build")
-    session.run("python", "-m", "build", "--wheel", "--outdir", dist, silent=True)
+    session.run("python", "-m", "build", "--outdir", dist, silent=True)  # the wheel of the sdist
     built = str(next(Path(dist).glob("*.whl")))
     alone = str(Path(dist, "alone"))
     session.run("python", "-m", "venv", alone)

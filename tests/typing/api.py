@@ -1,0 +1,118 @@
+"""What users write, as type checkers see it. Never run: mypy and pyright read it.
+
+A line that must be refused carries an ignore, and an ignore that is not needed is an error: so each
+of them proves that the mistake is caught.
+"""
+
+# pyright: reportUnnecessaryTypeIgnoreComment=error
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import assert_type
+
+from grok_rt import GrokClient, SessionConfig, events, on, tool
+
+# --- opening ---------------------------------------------------------------------------------
+
+GrokClient()
+GrokClient("key")
+GrokClient(lambda: "a fresh token", config=SessionConfig.telephony(), model="grok-voice-latest")
+GrokClient(open_timeout=3, ping_interval=2.5, allow_insecure=True)
+GrokClient(confg=SessionConfig())  # type: ignore[call-arg]
+
+grok = GrokClient(config=SessionConfig("Be brief.").with_voice("Eve").with_temperature(0.3))
+assert_type(grok.session_id, str | None)
+assert_type(grok.conversation_id, str | None)
+
+# --- handlers --------------------------------------------------------------------------------
+
+
+@grok.on(events.ResponseDone)
+def done(event: events.ResponseDone) -> None:
+    print(event.response)
+
+
+@grok.on(events.ServerEvent)  # a base class hears all its subclasses
+def every(event: events.Event) -> str:  # and the handler may ask for less
+    return event.type
+
+
+@grok.on(events.ResponseDone)  # type: ignore[arg-type]
+def wrong(event: events.SessionUpdated) -> None:
+    pass
+
+
+@grok.on_audio
+def play(event: events.AudioDelta) -> None:
+    assert_type(event.audio, bytes)
+
+
+@grok.on_error
+def failed(failure: events.Failure) -> None:
+    print(failure)
+
+
+@grok.on_close
+def closed(event: events.Closed) -> None:
+    assert_type(event.code, int)
+
+
+grok.on(events.ResponseDone, once=True)(done)
+grok.off(events.ResponseDone, done)
+grok.on("response.done")  # type: ignore[arg-type]
+
+assert_type(every(events.ResponseDone()), str)  # a decorated function stays what it is
+
+# --- waiting ---------------------------------------------------------------------------------
+
+assert_type(grok.recv(timeout=1.0), events.Event)
+assert_type(grok.wait_for(events.ResponseDone, timeout=5), events.ResponseDone)
+grok.wait_for(events.ResponseDone, lambda event: event.response is not None, timeout=5)
+
+for event in grok:
+    assert_type(event, events.Event)
+
+# --- tools -----------------------------------------------------------------------------------
+
+
+@grok.tool(timeout=5)
+def weather(city: str, unit: Literal["C", "F"] = "C") -> str:
+    """Current weather for a city."""
+    return f"21 °{unit} in {city}"
+
+
+assert_type(weather("Oslo"), str)
+weather(3)  # type: ignore[arg-type]
+
+
+# --- subclasses ------------------------------------------------------------------------------
+
+
+class Receptionist(GrokClient):
+    """Handlers and tools as methods."""
+
+    config = SessionConfig(voice="Ara")
+
+    @on(events.InputAudioTranscriptionCompleted)
+    def heard(self, event: events.InputAudioTranscriptionCompleted) -> None:
+        print(event.transcript)
+
+    @on(events.ResponseDone)  # type: ignore[arg-type]
+    def misheard(self, event: events.SessionUpdated) -> None:
+        print(event)
+
+    @tool
+    def book(self, day: str, hour: int) -> str:
+        """Book a visit."""
+        return f"{day} {hour}"
+
+
+with Receptionist() as desk:
+    assert_type(desk, Receptionist)
+    assert_type(desk.book("Monday", 9), str)
+    desk.send_user_text("Hello.")
+    desk.send_audio("base64")  # type: ignore[arg-type]
+    desk.send(events.ResponseCancel())
+    desk.send(events.ResponseDone())  # type: ignore[arg-type]
