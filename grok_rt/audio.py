@@ -10,7 +10,6 @@ import array
 import math
 import os
 from collections.abc import Iterable, Mapping
-from importlib import resources
 from operator import mul
 from pathlib import Path
 from types import MappingProxyType
@@ -391,6 +390,8 @@ def shipped(name: str) -> AudioClip:
     Raises:
         AudioError: there is none of that name.
     """
+    from importlib import resources
+
     if name not in SHIPPED:
         raise AudioError(f"no sound named {name!r} is shipped: choose from {', '.join(SHIPPED)}")
     file = resources.files("grok_rt") / "data" / f"{name}.wav"
