@@ -37,6 +37,7 @@ Write = Callable[[Any], Any]
 
 _parse = msgspec.json.Decoder().decode
 _dump = msgspec.json.Encoder().encode
+_readers: dict[str, Read] = {}  # by the type of message; two threads may fill it, with the same
 
 # In a function's place on the wire: {"type": "function", "function": {these}}.
 _FUNCTION: Final = ("name", "description", "parameters")
@@ -57,13 +58,14 @@ def decode(data: bytes | bytearray | memoryview) -> Event:
         raise RemoteProtocolError(f"the message is no JSON: {error}", close_code=1007) from error
     if type(message) is not dict or type(wire_type := message.get("type")) is not str:
         raise RemoteProtocolError("the message is no JSON object with a type", close_code=1007)
-    event_class = WIRE_TYPES.get(wire_type)
-    if event_class is None:
-        return _unknown(wire_type, message, None)
+    read = _readers.get(wire_type) or _reader(wire_type)
+    if read is None:
+        return _unknown(wire_type, message)
     try:
-        return _reader(event_class)(message, event_class)
+        event: Event = read(message, None)
     except (TypeError, ValueError, KeyError):
-        return _unknown(wire_type, message, _why(message, event_class))
+        return _unknown(wire_type, message, _why(message, WIRE_TYPES[wire_type]))
+    return event
 
 
 def encode(event: Event) -> bytes:
@@ -91,16 +93,20 @@ def encode_append(pcm: bytes | bytearray | memoryview, event_id: str | Unset = U
     )
 
 
-def _unknown(wire_type: str, message: dict[str, Any], parse_error: str | None) -> UnknownEvent:
+def _unknown(
+    wire_type: str, message: dict[str, Any], parse_error: str | None = None
+) -> UnknownEvent:
     event_id = message.get("event_id")
-    return UnknownEvent(
-        wire_type, message, parse_error, event_id=event_id if type(event_id) is str else UNSET
-    )
+    event_id = event_id if type(event_id) is str else UNSET
+    return UnknownEvent(wire_type, message, parse_error, event_id=event_id)
 
 
-@functools.cache
-def _reader(event_class: type[Event]) -> Callable[[Any, type[Event]], Event]:
-    return _converter().get_structure_hook(event_class)
+def _reader(wire_type: str) -> Read | None:
+    """Compile the class of a message that comes for the first time; None: there is no class."""
+    event_class = WIRE_TYPES.get(wire_type)
+    if event_class is not None:
+        _readers[wire_type] = _converter().get_structure_hook(event_class)
+    return _readers.get(wire_type)
 
 
 def _why(message: dict[str, Any], event_class: type[Event]) -> str:
@@ -114,7 +120,7 @@ def _why(message: dict[str, Any], event_class: type[Event]) -> str:
     raise AssertionError("what was refused must be refused again")
 
 
-def _misfits(error: BaseException, path: str) -> Iterator[str]:
+def _misfits(error: Any, path: str) -> Iterator[str]:
     """One sentence for each leaf of the tree of errors that cattrs raises."""
     from cattrs import ClassValidationError, IterableValidationError
 
@@ -151,8 +157,8 @@ def _converter(*, detailed: bool = False) -> Converter:
     converter.register_structure_hook_factory(_is_wire, _read_class)
     converter.register_structure_hook(GrokToolDefinition, _read_tool(converter))
 
-    for kind in (str, int, bool, type(None)):
-        converter.register_unstructure_hook(kind, _as_it_is)
+    for plain in (str, int, bool, type(None)):
+        converter.register_unstructure_hook(plain, _as_it_is)
     converter.register_unstructure_hook(float, _write_float)
     converter.register_unstructure_hook(bytes, _write_base64)
     converter.register_unstructure_hook_factory(_is_mapping, _write_mapping)
@@ -228,7 +234,7 @@ def _is_array(kind: Any) -> bool:
 
 
 def _read_array(kind: Any, converter: Converter) -> Read:
-    entries = list[get_args(kind)[0]]  # type: ignore[misc]
+    entries: Any = list[get_args(kind)[0]]  # type: ignore[misc]
     read_entries = converter.get_structure_hook(entries)
 
     def read(value: Any, _: Any) -> tuple[Any, ...]:
@@ -264,7 +270,7 @@ def _read_class(kind: type[Any], converter: Converter) -> Read:
     from cattrs.gen import make_dict_structure_fn, override
 
     fields = _wire_fields(attrs.resolve_types(kind))
-    overrides = {name: override(rename=wire) for name, wire in fields.items()}
+    overrides: dict[str, Any] = {name: override(rename=wire) for name, wire in fields.items()}
     for attribute in attrs.fields(kind):
         overrides.setdefault(attribute.name, override(omit=True))
     build = make_dict_structure_fn(kind, converter, **overrides)
@@ -367,7 +373,7 @@ def _write_tool(converter: Converter) -> Write:
     write_flat = _write_class(GrokToolDefinition, converter)
 
     def write(value: GrokToolDefinition) -> dict[str, Any]:
-        written = write_flat(value)
+        written: dict[str, Any] = write_flat(value)
         if value.nested:
             inner = {name: written.pop(name) for name in _FUNCTION if name in written}
             written["function"] = {**inner, **written.get("function", {})}

@@ -175,6 +175,6 @@ class UnknownEvent(ServerEvent):
         parse_error: why a known message could not be read, and where; None of unknown ones.
     """
 
-    type: str
+    type: str  # pyright: ignore[reportIncompatibleMethodOverride]  # the one that has no class
     raw: dict[str, Any]
     parse_error: str | None = None

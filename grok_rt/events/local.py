@@ -96,7 +96,7 @@ class ConnectionLost(LocalEvent, Failure):
     """
 
     wire_type = "local.connection_lost"
-    close_code: int
+    close_code: int = attrs.field(alias="code")
     reason: str = ""
     error: BaseException | None = None
 

@@ -6,7 +6,7 @@ Nothing here knows a particular field. Immutable values only, so any thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -17,7 +17,7 @@ __all__ = ["NO_EXTRA", "Extra", "Maybe", "Wire", "wire_name"]
 T = TypeVar("T")
 
 #: A field that may be absent (`UNSET`) and may be null (`None`); both are false.
-Maybe = T | None | Unset
+Maybe: TypeAlias = T | Unset | None
 
 
 class Extra(Mapping[str, Any]):
