@@ -107,7 +107,7 @@ def resolve(host: str, port: int, deadline: float) -> list[AddrInfo]:
     def ask() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # raised again where it is awaited
             answer.put(error)
         else:
             answer.put([*found])

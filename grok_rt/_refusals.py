@@ -170,11 +170,12 @@ def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
         return ConnectFailed(f"{server} has a certificate that is not trusted: {what}.", hint=hint)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ConnectFailed(f"{server} closed during the TLS handshake.", hint=_CHECK_NETWORK)
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+    reason = getattr(error, "reason", None)  # not there unless OpenSSL itself raised it
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return ConnectFailed(
             f"{server} does not speak TLS.", hint="Check the port; plain servers are ws://."
         )
-    why = f": {error.reason.replace('_', ' ').lower()}" if error.reason else ""
+    why = f": {reason.replace('_', ' ').lower()}" if reason else ""
     return ConnectFailed(f"{server} failed in the TLS handshake{why}.", hint=_CHECK_NETWORK)
 
 
