@@ -231,7 +231,7 @@ class Peer:
 def _parse(data: bytes) -> Wire:
     try:
         wire = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Refused(f"Could not parse the event: {error}") from None
     if not isinstance(wire, dict) or not isinstance(wire.get("type"), str):
         raise Refused("An event is an object with a type")

@@ -110,7 +110,7 @@ class Simulator:
         except ImportError as error:
             raise MissingExtra("websockets", "simulator", "The simulator's server") from error
         self._stopping = False
-        self._server = serve(
+        self._server = server = serve(
             self._serve,
             *self._address,
             ssl=self._ssl,
@@ -123,7 +123,7 @@ class Simulator:
             logger=_logger,
         )
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="grok-rt-simulator", daemon=True
+            target=server.serve_forever, name="grok-rt-simulator", daemon=True
         )
         self._thread.start()
         return self
@@ -217,8 +217,8 @@ class Simulator:
         """One session, in the server's thread for it."""
         from websockets.exceptions import ConnectionClosed
 
-        assert connection.request is not None
-        query = dict(parse_qsl(urlsplit(connection.request.path).query))
+        path = connection.request.path if connection.request else ""
+        query = dict(parse_qsl(urlsplit(path).query))
         peer = Peer(self._script, archive=self._archive, unix_time=time.time(), **self._options)
         session = PacedPeer(peer, query)
         with self._lock:

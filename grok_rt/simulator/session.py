@@ -145,13 +145,13 @@ class Session:
                 self._speech_started()
             elif cue is Cue.GOING_ON:
                 self._transcribe_on()
-            elif self._server_vad:
-                self._end_turn()
+            elif self._server_vad and (turn := self._listener.take()):
+                self._end_turn(turn)
 
     def _commit(self, _message: Wire) -> None:
         # Silence and an empty buffer: no event, no error (live).
-        if not self._server_vad and self._listener.turn:
-            self._end_turn()
+        if not self._server_vad and (turn := self._listener.take()):
+            self._end_turn(turn)
 
     def _clear(self, _message: Wire) -> None:
         self._listener.take()
@@ -211,8 +211,8 @@ class Session:
         metadata = payload.get("metadata")
         check_metadata(metadata)
         if not self._server_vad:
-            if self._listener.turn:
-                self._end_turn(metadata)
+            if turn := self._listener.take():
+                self._end_turn(turn, metadata)
                 return
             if self._nothing_new:
                 return  # dropped without a word (live)
@@ -271,10 +271,8 @@ class Session:
             self._send(shapes.transcription_updated(turn.item_id, turn.partial))
             self._send(shapes.transcription_completed(turn.item_id, turn.partial, "in_progress"))
 
-    def _end_turn(self, metadata: Mapping[str, Any] | None = None) -> None:
+    def _end_turn(self, turn: Turn, metadata: Mapping[str, Any] | None = None) -> None:
         """The turn joins the conversation, and its answer begins by itself."""
-        turn = self._listener.take()
-        assert turn is not None
         self.turns.append(turn)
         words = turn.transcript
         self.conversation.ask(

@@ -19,8 +19,19 @@ _RANGES = {
     ("turn_detection", "threshold"): (0.1, 0.9),
     ("turn_detection", "silence_duration_ms"): (0, 10_000),
     ("turn_detection", "prefix_padding_ms"): (0, 10_000),
+    ("turn_detection", "idle_timeout_ms"): (1, 7_200_000),
     ("audio", "output", "speed"): (0.7, 1.5),
 }
+
+_OBJECTS = (
+    ("turn_detection",),
+    ("audio", "input"),
+    ("audio", "output"),
+    ("audio", "input", "transcription"),
+    ("reasoning",),
+    ("replace",),
+    ("resumption",),
+)
 
 # path below `session`: allowed words
 _CHOICES: dict[tuple[str, ...], tuple[str | None, ...]] = {
@@ -154,7 +165,7 @@ class Settings:
         return channel
 
     def _format(self, side: str) -> AudioFormat:
-        form = self._audio(side).get("format") or {"type": "audio/pcm"}
+        form: Wire = self._audio(side).get("format") or {"type": "audio/pcm"}
         return AudioFormat(form["type"], form.get("rate"))
 
 
@@ -171,6 +182,8 @@ def _nested(tool: Wire) -> Wire:
 
 
 def _check(session: Mapping[str, Any]) -> None:
+    for object_path in _OBJECTS:
+        _dig(session, (*object_path, ""))
     for path, (low, high) in _RANGES.items():
         value = _dig(session, path)
         if value is not None and not (_is_number(value) and low <= value <= high):
@@ -182,10 +195,10 @@ def _check(session: Mapping[str, Any]) -> None:
     for side in ("input", "output"):
         _check_format(_dig(session, ("audio", side, "format")), f"session.audio.{side}.format")
     _check_transcription(_dig(session, ("audio", "input", "transcription")))
-    tools = session.get("tools") or []
-    if not isinstance(tools, list):
+    tools = session.get("tools")
+    if tools is not None and not isinstance(tools, list):
         raise Refused("tools must be an array", param="session.tools")
-    for index, tool in enumerate(tools):
+    for index, tool in enumerate(tools or ()):
         _check_tool(tool, f"session.tools[{index}]")
 
 

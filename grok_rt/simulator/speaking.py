@@ -35,32 +35,51 @@ class Temper:
 INSTANT = Temper(latency=0.0, pace=math.inf)
 
 
-@attrs.define(eq=False)
 class Speaker:
     """Runs responses.
 
-    Attributes:
+    Args:
+        agenda: the session's time.
+        send: takes each message that goes out, now.
+        new_id: makes ids.
+        unix_ms: the wall clock at a time of the agenda.
+        temper: how quickly it answers.
+        settings: the voice and the format.
+        conversation: learns what was said.
         billable: the running total of billable seconds, for the usage of a response.
         done: called after a response has come to its own end.
-        active: the response that is being sent.
-        sent_seconds: of audio, in all responses that have ended.
-        deaf_until: the time up to which a forced message may not be interrupted.
     """
 
-    _agenda: Agenda
-    _send: Callable[[Wire], None]
-    _new_id: Callable[[], str]
-    _unix_ms: Callable[[float], int]
-    _temper: Temper
-    _settings: Settings
-    _conversation: Conversation
-    billable: Callable[[], float]
-    done: Callable[[Response], None]
-    active: Response | None = None
-    sent_seconds: float = 0.0
-    deaf_until: float = -math.inf
-    _steps: Iterator[tuple[float, Wire]] = attrs.Factory(lambda: iter(()))
-    _next: Wire | None = None
+    def __init__(
+        self,
+        *,
+        agenda: Agenda,
+        send: Callable[[Wire], None],
+        new_id: Callable[[], str],
+        unix_ms: Callable[[float], int],
+        temper: Temper,
+        settings: Settings,
+        conversation: Conversation,
+        billable: Callable[[], float],
+        done: Callable[[Response], None],
+    ) -> None:
+        self.active: Response | None = None
+        """The response that is being sent."""
+        self.sent_seconds = 0.0
+        """Audio of all responses that have ended."""
+        self.deaf_until = -math.inf
+        """Up to when a forced message may not be interrupted."""
+        self._agenda = agenda
+        self._send = send
+        self._new_id = new_id
+        self._unix_ms = unix_ms
+        self._temper = temper
+        self._settings = settings
+        self._conversation = conversation
+        self._billable = billable
+        self._done = done
+        self._steps: Iterator[tuple[float, Wire]] = iter(())
+        self._next: Wire = {}
 
     def respond(
         self,
@@ -116,14 +135,13 @@ class Speaker:
             self._finish()
 
     def _step(self) -> None:
-        assert self._next is not None
         self._send(self._next)
         self._prepare()
 
     def _finish(self) -> None:
         response = self._end("completed", None)
         if response:
-            self.done(response)
+            self._done(response)
 
     def cut(self, status: str) -> None:
         """End the active response with a bare `response.done`: no output, no other `done`."""
@@ -132,7 +150,7 @@ class Speaker:
     def _end(self, status: str, output: tuple[Wire, ...] | None) -> Response | None:
         response = self.abandon()
         if response:
-            usage = response.usage(self._settings.output_format, self.billable())
+            usage = response.usage(self._settings.output_format, self._billable())
             items = response.output if output is None else output
             self._remember(response)
             done = shapes.response_done(response.id, status, items, usage, response.metadata)

@@ -1,0 +1,161 @@
+"""What a session can be set to, what is refused, and how it is echoed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from grok_rt.audio import PCMU, pcm16
+from grok_rt.simulator.settings import Refused, Settings
+
+FUNCTION = {"name": "w", "description": "Weather.", "parameters": {"type": "object"}}
+
+
+def echo(*updates: dict[str, Any]) -> dict[str, Any]:
+    settings = Settings("m")
+    for update in updates:
+        settings.update(update)
+    session: dict[str, Any] = settings.echo()["session"]
+    return session
+
+
+def test_defaults() -> None:
+    """A session that was told nothing is manual, 24 kHz PCM, at normal speed."""
+    settings = Settings("m")
+    assert settings.turn_detection is None
+    assert settings.input_format.sample_rate == settings.output_format.sample_rate == 24000
+    assert (settings.speed, settings.voice, settings.transcribes) == (1.0, "ara", False)
+    assert not settings.binary_output
+    assert not settings.resumable
+    assert settings.replacements == {}
+
+
+def test_echo_lacks_what_was_not_sent() -> None:
+    """The echo of nothing has the service's constants, and no id, voice, tools or audio."""
+    assert echo({"voice": "Ara", "tools": []}) == {
+        "instructions": "",
+        "enable_noise_suppression": False,
+        "model": "m",
+        "keep_context": False,
+        "enable_phonetic_spelling": False,
+        "input_audio_transcription": None,
+        "modalities": ["audio"],
+        "input_audio_format": "not specified",
+        "output_audio_format": "not specified",
+        "tool_choice": "auto",
+        "temperature": -1.0,
+        "max_response_output_tokens": "inf",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ({"turn_detection": {"type": None}}, {"turn_detection": {}}),
+        (
+            {"turn_detection": {"type": "server_vad", "idle_timeout_ms": None}},
+            {"turn_detection": {"type": "server_vad"}},
+        ),
+        (
+            {"turn_detection": {"type": "server_vad", "threshold": 0.5}},
+            {"turn_detection": {"type": "server_vad", "threshold": 0.5}},
+        ),
+        ({"modalities": ["text"]}, {"modalities": ["text"]}),
+        ({"temperature": 0.8, "tool_choice": "none"}, {"temperature": -1.0, "tool_choice": "auto"}),
+        ({"reasoning": {"effort": "none"}}, {"reasoning": {"effort": "none"}}),
+        ({"replace": {"Acme": "Ack-me"}}, {"replace": {"Acme": "Ack-me"}}),
+        (
+            {"tools": [{"type": "function", **FUNCTION}]},
+            {"tools": [{"type": "function", "function": FUNCTION}]},
+        ),
+        (
+            {"tools": [{"type": "function", "function": FUNCTION}]},
+            {"tools": [{"type": "function", "function": FUNCTION}]},
+        ),
+        ({"tools": [{"type": "web_search"}]}, {"tools": [{"type": "web_search"}]}),
+        (
+            {"audio": {"output": {"format": {"type": "audio/pcmu"}}}},
+            {"audio": {"output": {"format": {"type": "audio/pcmu"}, "transport": "json"}}},
+        ),
+    ],
+)
+def test_echo(sent: dict[str, Any], echoed: dict[str, Any]) -> None:
+    """Each of the service's oddities in session.updated."""
+    assert {key: echo(sent)[key] for key in echoed} == echoed
+
+
+def test_null_turn_detection_is_not_echoed() -> None:
+    """Manual mode by null: the key is missing, even if it was set before."""
+    vad = {"turn_detection": {"type": "server_vad"}}
+    assert "turn_detection" not in echo(vad, {"turn_detection": None})
+
+
+def test_updates_add_up() -> None:
+    """A later update changes only what it names."""
+    settings = Settings("m")
+    settings.update({"voice": "Eve", "audio": {"input": {"format": {"type": "audio/pcmu"}}}})
+    settings.update(
+        {"audio": {"output": {"speed": 1.2}, "input": {"transcription": {"model": "t"}}}}
+    )
+    assert settings.input_format.type == PCMU.type
+    assert settings.output_format.sample_rate == pcm16().sample_rate
+    assert (settings.voice, settings.speed, settings.transcribes) == ("Eve", 1.2, True)
+
+
+BAD: list[tuple[str, Any]] = [
+    ("session", "text"),
+    ("session.turn_detection", {"turn_detection": "server_vad"}),
+    ("session.turn_detection.type", {"turn_detection": {"type": "semantic_vad"}}),
+    ("session.turn_detection.threshold", {"turn_detection": {"threshold": 1}}),
+    ("session.turn_detection.threshold", {"turn_detection": {"threshold": True}}),
+    ("session.turn_detection.silence_duration_ms", {"turn_detection": {"silence_duration_ms": -1}}),
+    ("session.turn_detection.idle_timeout_ms", {"turn_detection": {"idle_timeout_ms": "x"}}),
+    ("session.audio", {"audio": []}),
+    ("session.audio.input", {"audio": {"input": 7}}),
+    ("session.audio.output.speed", {"audio": {"output": {"speed": 2}}}),
+    ("session.audio.output.transport", {"audio": {"output": {"transport": "carrier pigeon"}}}),
+    ("session.audio.input.format", {"audio": {"input": {"format": "pcm16"}}}),
+    ("session.audio.input.format", {"audio": {"input": {"format": {"type": "audio/opus"}}}}),
+    (
+        "session.audio.output.format",
+        {"audio": {"output": {"format": {"type": "audio/pcm", "rate": 12345}}}},
+    ),
+    (
+        "session.audio.input.transcription.keyterms",
+        {"audio": {"input": {"transcription": {"keyterms": ["x"] * 101}}}},
+    ),
+    (
+        "session.audio.input.transcription",
+        {"audio": {"input": {"transcription": "whisper"}}},
+    ),
+    ("session.reasoning.effort", {"reasoning": {"effort": "low"}}),
+    ("session.tools", {"tools": {}}),
+    ("session.tools[0]", {"tools": ["w"]}),
+    ("session.tools[0]", {"tools": [{"type": "function"}]}),
+    (
+        "session.tools[1]",
+        {
+            "tools": [
+                {"type": "mcp"},
+                {"type": "web_search", "allowed_domains": ["a"], "excluded_domains": ["b"]},
+            ]
+        },
+    ),
+    ("session.tools[0]", {"tools": [{"type": "web_search", "allowed_domains": ["a"] * 6}]}),
+    ("session.replace", {"replace": ["a"]}),
+    ("session.resumption", {"resumption": True}),
+]
+
+
+@pytest.mark.parametrize(("param", "session"), BAD)
+def test_refused(param: str, session: Any) -> None:
+    """A bad value is refused by name, and the old settings stay."""
+    settings = Settings("m")
+    settings.update({"voice": "Eve"})
+    before = settings.echo()
+    with pytest.raises(Refused) as refused:
+        settings.update(session)
+    assert refused.value.param == param
+    assert settings.echo() == before
+    assert settings.voice == "Eve"
