@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from grok_rt import _pcm
+from grok_rt.audio import _pcm
 
 _SIGN: Final = 0x80
 

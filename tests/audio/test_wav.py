@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt import _g711, _pcm, _wav
+from grok_rt.audio import _g711, _pcm, _wav
 from grok_rt.errors import AudioError
 
 SAMPLES = [0, 256, -256, 32512, -32768]  # all of them fit in 8 bits

@@ -16,7 +16,7 @@ from abc import abstractmethod
 from operator import mul
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from grok_rt import _pcm
+from grok_rt.audio import _pcm
 from grok_rt.errors import AudioError
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_rt import _pcm, _resample
-from grok_rt._resample import Resampler
-from grok_rt.audio import pcm16, shipped
+from grok_rt.audio import _pcm, _resample, pcm16, shipped
+from grok_rt.audio._resample import Resampler
 from grok_rt.errors import AudioError
 
 RATES = [8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000]

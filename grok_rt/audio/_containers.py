@@ -9,7 +9,7 @@ import array
 import io
 from typing import Final, NamedTuple
 
-from grok_rt import _pcm, _wav
+from grok_rt.audio import _pcm, _wav
 from grok_rt.errors import AudioError, MissingExtra
 
 # The first bytes of files that libsndfile reads. It is asked for nothing else, because it would

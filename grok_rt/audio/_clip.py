@@ -1,8 +1,4 @@
-"""Sound as values: what bytes mean (`AudioFormat`), a piece of it (`AudioClip`), conversion.
-
-No device, no thread, no clock and no network live here. Formats and clips are immutable and
-belong to anybody; a `Converter` or a `Resampler` belongs to one thread at a time.
-"""
+"""`AudioClip`: a piece of sound in memory, read from a file or saved to one; immutable."""
 
 from __future__ import annotations
 
@@ -13,176 +9,19 @@ from collections.abc import Iterable, Mapping
 from operator import mul
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
-from grok_rt import _containers, _g711, _pcm, _resample, _wav
-from grok_rt._resample import Resampler
-from grok_rt._unset import UNSET, Unset
+from grok_rt.audio import _containers, _pcm, _resample, _wav
+from grok_rt.audio._convert import from_pcm, to_pcm
+from grok_rt.audio._format import PCMA, PCMU, AudioFormat, pcm16
 from grok_rt.errors import AudioError
 
-__all__ = [
-    "OPUS",
-    "PCMA",
-    "PCMU",
-    "SHIPPED",
-    "AudioClip",
-    "AudioFormat",
-    "Converter",
-    "Resampler",
-    "pcm16",
-    "shipped",
-]
+__all__ = ["SHIPPED", "AudioClip", "shipped"]
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-# type: (bytes of a sample, its silence, the rate when none is given)
-_LINEAR: Final = {
-    "audio/pcm": (2, b"\0\0", 24000),
-    "audio/pcmu": (1, b"\xff", 8000),
-    "audio/pcma": (1, b"\xd5", 8000),
-}
-
-
-@attrs.frozen
-class AudioFormat:
-    """What the bytes of a stream mean: mono, little-endian.
-
-    It also arrives from the server, so any value can be held. Only asking for a number that
-    the format does not have raises `AudioError`.
-
-    Attributes:
-        type: ``audio/pcm`` (signed 16 bit), ``audio/pcmu`` (G.711 µ-law), ``audio/pcma``
-            (A-law), ``audio/opus``, or whatever the server says.
-        rate: samples per second; G.711 is always 8000 and leaves it out.
-        extra: fields of the wire that this version does not know; read-only.
-    """
-
-    type: str
-    rate: int | Unset | None = UNSET
-    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, kw_only=True, eq=False)
-
-    def __repr__(self) -> str:
-        """Show the absent parts not at all."""
-        rate = "" if self.rate is UNSET else f", rate={self.rate!r}"
-        extra = f", extra={dict(self.extra)!r}" if self.extra else ""
-        return f"AudioFormat({self.type!r}{rate}{extra})"
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second that are really meant, given or implied.
-
-        Raises:
-            AudioError: the type is unknown and says no rate, or the rate is no positive number.
-        """
-        if self.type in {"audio/pcmu", "audio/pcma"}:
-            return 8000
-        rate = self.rate
-        if rate is UNSET or rate is None:
-            if self.type not in {"audio/pcm", "audio/opus"}:
-                raise AudioError(
-                    f"{self.type!r} has no sample rate that is known here: give one with rate="
-                )
-            return 24000
-        if isinstance(rate, bool) or not isinstance(rate, int) or rate <= 0:
-            raise AudioError(
-                f"the sample rate of {self.type!r} must be a positive whole number, not {rate!r}"
-            )
-        return rate
-
-    @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample: 2 for PCM, 1 for G.711.
-
-        Raises:
-            AudioError: samples of this type have no fixed size, or the type is unknown.
-        """
-        return self._linear[0]
-
-    @property
-    def bytes_per_second(self) -> int:
-        """Bytes of one second of sound."""
-        return self.sample_rate * self.sample_bytes
-
-    def frame_bytes(self, ms: float) -> int:
-        """Bytes of `ms` milliseconds, rounded down to whole samples."""
-        return int(self.sample_rate * ms // 1000) * self.sample_bytes
-
-    def silence(self, ms: float) -> bytes:
-        """`ms` milliseconds of silence; in G.711 that is not zero."""
-        size, silent, _ = self._linear
-        return silent * (self.frame_bytes(ms) // size)
-
-    def duration(self, data: bytes | bytearray | memoryview | int) -> float:
-        """Seconds of sound in `data`, or in that many bytes."""
-        size = data if isinstance(data, int) else memoryview(data).nbytes
-        return size / self.bytes_per_second
-
-    @property
-    def _linear(self) -> tuple[int, bytes, int]:
-        try:
-            return _LINEAR[self.type]
-        except KeyError:
-            raise AudioError(
-                f"{self.type!r} cannot be computed with: use audio/pcm, audio/pcmu or audio/pcma"
-            ) from None
-
-
-PCMU: Final = AudioFormat("audio/pcmu")
-PCMA: Final = AudioFormat("audio/pcma")
-OPUS: Final = AudioFormat("audio/opus")
-
-
-def pcm16(rate: int = 24000) -> AudioFormat:
-    """16-bit PCM at `rate` samples per second."""
-    return AudioFormat("audio/pcm", rate)
-
-
-# how the samples of a format become PCM16, and what WAV calls them
-_LAWS: Final = {"audio/pcmu": _g711.ulaw, "audio/pcma": _g711.alaw}
+# What WAV calls the samples of a format.
 _ENCODINGS: Final = {"audio/pcm": _wav.PCM, "audio/pcmu": _wav.ULAW, "audio/pcma": _wav.ALAW}
-
-
-def _to_pcm(data: bytes, format: AudioFormat) -> bytes:
-    return _LAWS[format.type]().decode(data) if format.type in _LAWS else data
-
-
-def _from_pcm(pcm: bytes, format: AudioFormat) -> bytes:
-    return _LAWS[format.type]().encode(pcm) if format.type in _LAWS else pcm
-
-
-class Converter:
-    """A stream of one format into another, in pieces of any size: G.711, PCM, sample rates.
-
-    How the pieces are cut makes no difference to what comes out, all in all. A change of the
-    sample rate holds back a few milliseconds, which come with `flush`.
-
-    Args:
-        source: what goes in.
-        target: what comes out.
-
-    Raises:
-        AudioError: one of them is a format that cannot be computed with, such as Opus.
-    """
-
-    def __init__(self, source: AudioFormat, target: AudioFormat) -> None:
-        for format in (source, target):
-            format.silence(0)  # raises now, not with the first piece
-        self._source = source
-        self._target = target
-        self._same = (source.type, source.sample_rate) == (target.type, target.sample_rate)
-        self._resampler = Resampler(source.sample_rate, target.sample_rate)
-
-    def process(self, data: bytes) -> bytes:
-        """Take `data`, return what is ready."""
-        if self._same:
-            return data
-        return _from_pcm(self._resampler.process(_to_pcm(data, self._source)), self._target)
-
-    def flush(self) -> bytes:
-        """Return the rest; the converter is used up."""
-        return _from_pcm(self._resampler.flush(), self._target)
 
 
 def _whole_bytes(data: bytes | bytearray | memoryview) -> bytes:
@@ -253,7 +92,7 @@ class AudioClip:
         Raises:
             AudioError: the format cannot be computed with.
         """
-        return _pcm.unpack(_to_pcm(self._whole, self.format))
+        return _pcm.unpack(to_pcm(self._whole, self.format))
 
     def to(self, format: AudioFormat) -> AudioClip:
         """Convert to another format.
@@ -265,7 +104,7 @@ class AudioClip:
             return self
         format.silence(0)  # raises before the work is done
         samples = _resample.whole(self.samples(), self.format.sample_rate, format.sample_rate)
-        return AudioClip(_from_pcm(_pcm.pack(samples), format), format)
+        return AudioClip(from_pcm(_pcm.pack(samples), format), format)
 
     def level(self) -> float:
         """How loud it is: the RMS in dB below full scale (dBFS).

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from grok_rt import _g711, _pcm
+from grok_rt.audio import _g711, _pcm
 
 ALL_SAMPLES = range(-32768, 32768)
 ALL_PCM = _pcm.pack(array.array("h", ALL_SAMPLES))

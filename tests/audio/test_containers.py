@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grok_rt import _containers, _wav
+from grok_rt.audio import _containers, _wav
 from grok_rt.errors import AudioError, MissingExtra
 
 PCM = bytes(range(200))

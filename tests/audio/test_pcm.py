@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt import _pcm
+from grok_rt.audio import _pcm
 from grok_rt.errors import AudioError
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import attrs
 
-from grok_rt import _g711, _pcm
+from grok_rt.audio import _g711, _pcm
 from grok_rt.errors import AudioError
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 0x1, 0x3, 0x6, 0x7, 0xFFFE
