@@ -15,7 +15,7 @@ import warnings
 from array import array
 from collections.abc import Callable
 
-from grok_rt import _g711, _pcm, _resample
+from grok_rt.audio import _g711, _pcm, _resample
 from grok_rt.audio import shipped
 
 Cases = dict[str, Callable[[], object]]
