@@ -168,7 +168,7 @@ class Peer:
     def received(self) -> list[Event]:
         """The client events, in order; the last 10,000. What was no event at all is left out."""
         events = []
-        for data in self._received:
+        for data in list(self._received):  # the session's thread may be adding
             try:
                 events.append(_codec.decode(data))
             except RemoteProtocolError:

@@ -401,6 +401,19 @@ def test_idle_timeout() -> None:
     assert span["audio_end_ms"] - span["audio_start_ms"] == 3000
 
 
+def test_idle_timeout_waits_for_the_user(question: AudioClip) -> None:
+    """Nobody is asked whether they are there while they speak, or once the setting is gone."""
+    talk = Talk()
+    detection = {"type": "server_vad", "idle_timeout_ms": 3000}
+    talk.send("session.update", session={"turn_detection": detection})
+    ask(talk)
+    talk.say(question[0.5:1.2], tail=0)
+    assert talk.wait(20) == []
+    ask(talk)
+    talk.send("session.update", session=MANUAL)
+    assert talk.wait(20) == []
+
+
 # --- voice, by hand --------------------------------------------------------------------
 
 
@@ -432,6 +445,18 @@ def test_item_announced_early(question: AudioClip) -> None:
     late = talk.send("input_audio_buffer.commit")
     assert only(early, "conversation.item.added")[0]["item"]["status"] == "in_progress"
     assert not only(late, "conversation.item.added")
+
+
+def test_pause_in_a_manual_turn(question: AudioClip) -> None:
+    """After a pause speech_started comes again for the same item; a commit takes all of it."""
+    talk = Talk()
+    talk.send("session.update", session=MANUAL)
+    started = talk.say(question) + talk.say(question)
+    assert names(started) == ["input_audio_buffer.speech_started"] * 2
+    assert started[0]["item_id"] == started[1]["item_id"]
+    talk.send("input_audio_buffer.commit")
+    (turn,) = talk.peer.turns
+    assert turn.seconds > question.duration
 
 
 @pytest.mark.parametrize("sound", [b"", pcm16().silence(1000)])
