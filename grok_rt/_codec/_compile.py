@@ -1,147 +1,41 @@
-"""Bytes of the wire to events and back. JSON and base64 live only here; no I/O, no thread.
+"""How the classes become readers and writers: the one rule of this wire, for cattrs.
 
-The classes say all there is to know about a message; this module compiles them, each at its first
-use, with the one rule of this wire: absent is `UNSET`, null is `None`, what is unknown goes to
-`extra`, and nothing is ever converted in silence. A message is taken apart without bookkeeping;
-only one that does not fit is taken apart again, slowly, to say where.
-
-`decode` runs in the reader thread, `encode` in the writer thread.
+Absent is `UNSET`, null is `None`, what is unknown goes to `extra`, and nothing is ever converted
+in silence. Every class is compiled at its first use; cattrs is imported by the first.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Union, get_args, get_origin
 
 import attrs
-import msgspec
 import pybase64
 
 from grok_rt._unset import UNSET, Unset
 from grok_rt.audio import AudioFormat
-from grok_rt.errors import LocalProtocolError, RemoteProtocolError
-from grok_rt.events import WIRE_TYPES, Event, LocalEvent, UnknownEvent
+from grok_rt.events import Event, UnknownEvent
 from grok_rt.models import GrokToolDefinition
 from grok_rt.models._wire import Extra, Wire, wire_name
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["decode", "encode", "encode_append"]
+__all__ = ["compiled"]
 
 Read = Callable[[Any, Any], Any]
 Write = Callable[[Any], Any]
-
-_parse = msgspec.json.Decoder().decode
-_dump = msgspec.json.Encoder().encode
-_readers: dict[str, Read] = {}  # by the type of message; two threads may fill it, with the same
 
 # In a function's place on the wire: {"type": "function", "function": {these}}.
 _FUNCTION: Final = ("name", "description", "parameters")
 
 
-def decode(data: bytes | bytearray | memoryview) -> Event:
-    """Read one text message, of the server or of a client.
-
-    A message whose type is unknown becomes an `UnknownEvent`, and so does one that is not what
-    its class says; that one tells where in `parse_error`.
-
-    Raises:
-        RemoteProtocolError: it is no JSON object with a ``type``.
-    """
-    try:
-        message = _parse(data)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise RemoteProtocolError(f"the message is no JSON: {error}", close_code=1007) from error
-    if type(message) is not dict or type(wire_type := message.get("type")) is not str:
-        raise RemoteProtocolError("the message is no JSON object with a type", close_code=1007)
-    read = _readers.get(wire_type) or _reader(wire_type)
-    if read is None:
-        return _unknown(wire_type, message)
-    try:
-        event: Event = read(message, None)
-    except (TypeError, ValueError, KeyError):
-        return _unknown(wire_type, message, _why(message, WIRE_TYPES[wire_type]))
-    return event
-
-
-def encode(event: Event) -> bytes:
-    """Write one message; `decode` of it gives the same event again.
-
-    Raises:
-        LocalProtocolError: the event is a local one, or holds what JSON cannot say.
-    """
-    if isinstance(event, LocalEvent):
-        raise LocalProtocolError(f"{type(event).__name__} is a local event and is never sent")
-    try:
-        return _dump(_converter().unstructure(event))
-    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise LocalProtocolError(f"{type(event).__name__} cannot be sent: {error}") from error
-
-
-def encode_append(pcm: bytes | bytearray | memoryview, event_id: str | Unset = UNSET) -> bytes:
-    """Write an `InputAudioBufferAppend`: what `encode` does, on the way of every sound."""
-    audio = pybase64.b64encode(pcm)
-    if event_id is UNSET:
-        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % audio
-    return b'{"type":"input_audio_buffer.append","event_id":%b,"audio":"%b"}' % (
-        _dump(event_id),
-        audio,
-    )
-
-
-def _unknown(
-    wire_type: str, message: dict[str, Any], parse_error: str | None = None
-) -> UnknownEvent:
-    event_id = message.get("event_id")
-    event_id = event_id if type(event_id) is str else UNSET
-    return UnknownEvent(wire_type, message, parse_error, event_id=event_id)
-
-
-def _reader(wire_type: str) -> Read | None:
-    """Compile the class of a message that comes for the first time; None: there is no class."""
-    event_class = WIRE_TYPES.get(wire_type)
-    if event_class is not None:
-        _readers[wire_type] = _converter().get_structure_hook(event_class)
-    return _readers.get(wire_type)
-
-
-def _why(message: dict[str, Any], event_class: type[Event]) -> str:
-    """Where a message does not fit its class: told by a second, slower reading."""
-    from cattrs import BaseValidationError
-
-    try:
-        _converter(detailed=True).structure(message, event_class)
-    except (BaseValidationError, TypeError) as error:
-        return "; ".join(_misfits(error, "$"))
-    raise AssertionError("what was refused must be refused again")
-
-
-def _misfits(error: Any, path: str) -> Iterator[str]:
-    """One sentence for each leaf of the tree of errors that cattrs raises."""
-    from cattrs import ClassValidationError, IterableValidationError
-
-    if isinstance(error, ClassValidationError):
-        names = {field.name: wire_name(field) for field in attrs.fields(error.cl)}
-        for inner, note in error.group_exceptions()[0]:
-            yield from _misfits(inner, f"{path}.{names[note.name]}")
-    elif isinstance(error, IterableValidationError):
-        for inner, index in error.group_exceptions()[0]:
-            yield from _misfits(inner, f"{path}[{index.index}]")
-    elif isinstance(error, KeyError):
-        yield f"required field missing @ {path}"
-    else:
-        yield f"{error} @ {path}"
-
-
-# --- how the classes are compiled --------------------------------------------
-
-
 @functools.cache
-def _converter(*, detailed: bool = False) -> Converter:
+def compiled(*, detailed: bool = False) -> Converter:
+    """The converter of this wire; a detailed one is slower, and knows where a fault is."""
     from cattrs import Converter
 
     converter = Converter(
