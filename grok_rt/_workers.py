@@ -69,7 +69,7 @@ class _Job:
     def run(self) -> Result:
         try:
             return Result(self.context.run(self._work))
-        except BaseException as error:  # even SystemExit must not end a worker
+        except BaseException as error:  # noqa: BLE001  (even SystemExit must not end a worker)
             return Result(error=error)
 
     def _work(self) -> Any:

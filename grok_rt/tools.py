@@ -85,7 +85,7 @@ class Tool:
     description: str
     function: Callable[..., Any] = attrs.field(repr=False)
     timeout: float = DEFAULT_TIMEOUT
-    _signature: Signature = attrs.field(repr=False, kw_only=True)
+    _signature: Signature = attrs.field(repr=False, kw_only=True, alias="signature")
 
     @classmethod
     def of(
@@ -102,16 +102,16 @@ class Tool:
             ToolError: the service would refuse it, or it cannot be called with JSON.
         """
         options = _Options(name, description, timeout).over(_options_of(function) or _Options())
-        name = options.name if options.name is not None else getattr(function, "__name__", "")
-        timeout = options.timeout if options.timeout is not None else DEFAULT_TIMEOUT
-        _check(function, name, timeout)
+        called: str = getattr(function, "__name__", "") if options.name is None else options.name
+        seconds = DEFAULT_TIMEOUT if options.timeout is None else options.timeout
+        _check(function, called, seconds)
         text = describe(function)
         return cls(
-            name=name,
+            name=called,
             description=text.summary if options.description is None else options.description,
             function=function,
-            timeout=timeout,
-            signature=Signature.of(function, name, text.parameters),
+            timeout=seconds,
+            signature=Signature.of(function, called, text.parameters),
         )
 
     @property
@@ -365,7 +365,7 @@ def _options_of(attribute: object) -> _Options | None:
     return None
 
 
-def _check(function: Callable[..., Any], name: str, timeout: float) -> None:
+def _check(function: object, name: str, timeout: float) -> None:
     if not callable(function):
         msg = f"{function!r} is not a function"
     elif not _NAME.fullmatch(name):

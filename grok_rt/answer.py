@@ -1,0 +1,325 @@
+"""`Answer`, and what makes one: a question's events, told from everybody else's by their ids.
+
+`AnswerBuilder` is pure: it is fed with each event and its time, says when the whole turn is over,
+and what it still waits for. No clock, no thread, no client; whoever asks feeds it.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from functools import singledispatchmethod
+from typing import Any, TypeVar
+
+import attrs
+
+from grok_rt import events
+from grok_rt.audio import AudioClip, AudioFormat
+from grok_rt.conversation import Conversation, Turn
+from grok_rt.models import FunctionCall, ResponseInfo, TokenDetails, Usage
+
+_W = TypeVar("_W", Usage, TokenDetails)
+
+__all__ = ["ASK_KEY", "Answer", "AnswerBuilder", "Latency"]
+
+ASK_KEY = "ask"
+"""The key of a response's metadata under which `ask` sends its id; the server echoes it."""
+
+
+@attrs.frozen
+class Latency:
+    """Seconds since the question was put: since it was sent, or since its speech ended.
+
+    Attributes:
+        first_audio: until the first sound of the answer came; None if none did.
+        total: until all of it was there.
+    """
+
+    first_audio: float | None
+    total: float
+
+
+@attrs.frozen(repr=False)
+class Answer:
+    """What came back for one question.
+
+    Attributes:
+        text: what the assistant said, all of it.
+        audio: the same as sound.
+        tool_calls: the functions it called meanwhile.
+        usage: the tokens of all responses that it took; None if the server did not say.
+        latency: how long it took.
+        status: the server's word for how the last response ended; ``incomplete`` if it did not.
+        interrupted: somebody cut it off; `text` and `audio` end where it was cut.
+        turns: the question, the calls and the answer in order.
+    """
+
+    text: str
+    audio: AudioClip
+    tool_calls: tuple[FunctionCall, ...]
+    usage: Usage | None
+    latency: Latency
+    status: str
+    interrupted: bool
+    turns: tuple[Turn, ...]
+
+    def __repr__(self) -> str:
+        text = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
+        return f"Answer({text!r}, status={self.status!r}, total={self.latency.total:.2f})"
+
+    def _repr_html_(self) -> str:
+        times = f"{self.latency.total:.2f} s"
+        if self.latency.first_audio is not None:
+            times = f"first sound {self.latency.first_audio:.2f} s, all {times}"
+        player = self.audio._repr_html_() if self.audio else ""
+        return f"<p>{html.escape(self.text)}</p>{player}<small>{times}</small>"
+
+
+@attrs.define(eq=False)
+class _Response:
+    """One response that belongs to the question."""
+
+    id: str
+    calls: list[FunctionCall] = attrs.field(factory=list)  # declared ones: somebody answers them
+    spoke: bool = False
+    leaked: bool = False  # the last thing in it is a search of the server's own
+    over: bool = False
+
+
+class AnswerBuilder:
+    """Follows one question through the events until all of its answer is there.
+
+    A text question is known by `ask_id`, sent as ``metadata={ASK_KEY: ask_id}``, and by the
+    `item_id` of its message. A spoken one carries neither: it owns the speech that the server
+    hears from now on, and the responses created after that speech was first mentioned.
+
+    Args:
+        started: when the question was put, in seconds.
+        format: what the session's output audio is.
+        ask_id: the id of a text question; None for a spoken one.
+        item_id: the id of the message that holds it.
+    """
+
+    def __init__(
+        self,
+        started: float,
+        format: AudioFormat,
+        *,
+        ask_id: str | None = None,
+        item_id: str | None = None,
+    ) -> None:
+        self._asked = started
+        self._format = format
+        self._ask_id = ask_id
+        self._items: set[str] = set() if item_id is None else {item_id}
+        self._responses: dict[str, _Response] = {}
+        self._conversation = Conversation(keep_audio=True)
+        self._speech_open = False
+        self._first_audio: float | None = None
+        self._ended: float | None = None
+        self._status = "incomplete"
+        self._interrupted = False
+        self._calls: list[FunctionCall] = []
+        self._usage: list[Usage] = []
+        self._seen = "nothing"
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer came: asking again would have it said twice."""
+        return bool(self._responses)
+
+    @property
+    def awaited(self) -> str:
+        """What is missing, in words, with the last event seen: for the message of a timeout."""
+        return f"{self._missing()}; the last event was {self._seen}"
+
+    def feed(self, event: events.Event, now: float) -> bool:
+        """Take one event, which came at `now` seconds; True as soon as the answer is complete."""
+        if self.done:
+            return True
+        self._seen = event.type
+        self._claim(event, now)
+        if self._owns(event) or (self.begun and isinstance(event, events.Reconnecting)):
+            self._conversation.feed(event, now)
+            self._follow(event, now)
+        return self.done
+
+    def answer(self, now: float) -> Answer:
+        """The answer as far as it has come by `now`; ``incomplete`` unless it is `done`."""
+        turns = tuple(self._conversation)
+        spoken = [turn for turn in turns if turn.role == "assistant"]
+        ended = now if self._ended is None else self._ended
+        first = self._first_audio
+        return Answer(
+            text=" ".join(turn.text.strip() for turn in spoken if turn.text),
+            audio=AudioClip(b"".join(turn.audio for turn in spoken), self._format),
+            tool_calls=tuple(self._calls),
+            usage=_total(self._usage),
+            latency=Latency(None if first is None else first - self._asked, ended - self._asked),
+            status=self._status,
+            interrupted=self._interrupted or any(turn.interrupted for turn in spoken),
+            turns=turns,
+        )
+
+    # -- whose event is it -------------------------------------------------------------------------
+
+    def _claim(self, event: events.Event, now: float) -> None:
+        """Learn from the event which items and responses are this question's."""
+        if isinstance(event, events.ResponseCreated):
+            self._created(event.response, now)
+        elif self._ask_id is None and isinstance(
+            event,
+            (
+                events.InputAudioBufferSpeechStarted,
+                events.InputAudioBufferSpeechStopped,
+                events.InputAudioBufferCommitted,
+            ),
+        ):
+            self._items.add(event.item_id)
+        elif (
+            isinstance(event, (events.ResponseOutputItemAdded, events.ResponseOutputItemDone))
+            and event.response_id in self._responses
+            and event.item.id
+        ):
+            self._items.add(event.item.id)
+
+    def _created(self, response: ResponseInfo, now: float) -> None:
+        current = self._current
+        if self._is_ours(response):
+            name = response.id or ""
+            self._responses[name] = _Response(name)
+        elif current is not None and not current.over:
+            self._finish("incomplete", now, cut=True)  # given up, for a response of somebody else
+
+    def _is_ours(self, response: ResponseInfo) -> bool:
+        mark = (response.metadata or {}).get(ASK_KEY)
+        if mark is not None:
+            return bool(mark == self._ask_id)
+        if self._current is None:
+            return self._ask_id is None and bool(self._items)
+        # The continuation after a call, or, of speech that went on, the reply to all of it.
+        return self._current.over or self._ask_id is None
+
+    @property
+    def _current(self) -> _Response | None:
+        return next(reversed(self._responses.values()), None)
+
+    def _owns(self, event: events.Event) -> bool:
+        response = getattr(event, "response", None)
+        response_id = getattr(event, "response_id", None) or getattr(response, "id", None)
+        if response_id:
+            return response_id in self._responses
+        item = getattr(event, "item", None)
+        if getattr(item, "type", None) == "function_call_output":
+            return getattr(item, "call_id", None) in {call.call_id for call in self._calls}
+        return (getattr(event, "item_id", None) or getattr(item, "id", None)) in self._items
+
+    # -- how far is it -----------------------------------------------------------------------------
+
+    @singledispatchmethod
+    def _follow(self, event: events.Event, now: float) -> None:
+        """What an event of ours says about the end; the rest says nothing."""
+
+    @_follow.register
+    def _speech(self, _event: events.InputAudioBufferSpeechStarted, _now: float) -> None:
+        self._speech_open = True
+
+    @_follow.register(events.InputAudioBufferSpeechStopped)
+    @_follow.register(events.InputAudioBufferCommitted)
+    def _silence(self, _event: events.Event, now: float) -> None:
+        if self._speech_open and self._first_audio is None:
+            self._asked = now  # a spoken question is put when its speech ends
+        self._speech_open = False
+
+    @_follow.register
+    def _sound(self, event: events.AudioDelta, now: float) -> None:
+        if self._first_audio is None:
+            self._first_audio = now
+        self._spoke(event)
+
+    @_follow.register(events.TranscriptDelta)
+    @_follow.register(events.TextDelta)
+    def _words(self, event: events.TranscriptDelta | events.TextDelta, _now: float) -> None:
+        self._spoke(event)
+
+    def _spoke(self, event: events.ResponsePart) -> None:
+        if event.response_id:
+            response = self._responses[event.response_id]
+            response.spoke, response.leaked = True, False
+
+    @_follow.register
+    def _call(self, event: events.ResponseFunctionCallArgumentsDone, _now: float) -> None:
+        if event.response_id:
+            self._responses[
+                event.response_id
+            ].leaked = True  # until `FunctionCalled` says otherwise
+
+    @_follow.register
+    def _called(self, event: events.FunctionCalled, _now: float) -> None:
+        response = self._responses[event.response_id or ""]
+        response.calls.append(event.call)
+        response.leaked = False
+        self._calls.append(event.call)
+
+    @_follow.register
+    def _interrupt(self, _event: events.Interrupted, _now: float) -> None:
+        self._interrupted = True
+
+    @_follow.register
+    def _lost(self, _event: events.Reconnecting, now: float) -> None:
+        self._finish("incomplete", now, cut=True)  # the next connection does not go on with it
+
+    @_follow.register
+    def _over(self, event: events.ResponseDone, now: float) -> None:
+        info = event.response or ResponseInfo()
+        response = self._responses[event.response_id or info.id or ""]
+        response.over = True
+        if event.total_usage:
+            self._usage.append(event.total_usage)
+        self._status = info.status or "completed"
+        if self._status != "completed" or not self._goes_on(response):
+            self._finish(self._status, now)
+
+    def _goes_on(self, response: _Response) -> bool:
+        """Whether another response will follow this one."""
+        heard_more = self._speech_open and not response.spoke
+        return bool(response.calls) or response.leaked or heard_more
+
+    def _finish(self, status: str, now: float, *, cut: bool = False) -> None:
+        self._status = status
+        self._interrupted |= cut
+        self._ended = now
+
+    def _missing(self) -> str:
+        current = self._current
+        if self.done:
+            return "nothing is missing"
+        if current is None:
+            return "no response to the question was created"
+        if not current.over:
+            return f"response {current.id} has not ended"
+        names = ", ".join(call.name for call in current.calls)
+        return f"no response followed the call of {names}" if names else "no response followed"
+
+
+def _total(parts: Sequence[Usage]) -> Usage | None:
+    """Add up what the responses cost, but for what the server adds up itself."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    total = _sum(parts)
+    return attrs.evolve(total, billable_audio_seconds=parts[-1].billable_audio_seconds)
+
+
+def _sum(parts: Sequence[_W]) -> _W:
+    """Add wire objects field by field; what only some of them have counts where it is."""
+    sums: dict[str, Any] = {}
+    for field in attrs.fields(type(parts[0])):
+        values = [value for part in parts if (value := getattr(part, field.name))]
+        if values and field.name != "extra":
+            sums[field.name] = _sum(values) if attrs.has(type(values[0])) else sum(values)
+    return attrs.evolve(parts[0], **sums)

@@ -1,0 +1,390 @@
+"""What was said, by whom and when: turns, assembled from events.
+
+Everything is correlated by item, response and call id, never by the order in which events come:
+the live order varies. No clock (each event is fed with its time), no thread, no client. One
+thread feeds (the pump); any thread may read.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import singledispatchmethod
+from typing import Any
+
+import attrs
+
+from grok_rt import events
+from grok_rt._unset import Unset
+from grok_rt.models import ConversationItem, FunctionCall, ResponseInfo
+
+__all__ = ["Conversation", "Turn"]
+
+
+@attrs.frozen
+class Turn:
+    """One thing that was said, or one function that was called.
+
+    Attributes:
+        role: ``user``, ``assistant``, ``system``, or ``tool`` for a function call.
+        text: the words; for a function call its output.
+        item_id: the service's id of it, or the one the client gave.
+        started: seconds on the clock of whoever fed the events.
+        ended: likewise; None while it goes on.
+        interrupted: the assistant was cut off: `text` is what was transcribed up to then.
+        replayed: it comes from an earlier session that was resumed.
+        response_id: the response it is part of; None for what the user said.
+        call: the function call, where it is one.
+        audio: the assistant's voice in the session's output format, if it was to be kept.
+    """
+
+    role: str
+    text: str
+    item_id: str
+    started: float
+    ended: float | None = None
+    interrupted: bool = False
+    replayed: bool = False
+    response_id: str | None = None
+    call: FunctionCall | None = None
+    audio: bytes = attrs.field(default=b"", repr=False)
+
+
+@attrs.define(eq=False)
+class _Draft:
+    """A turn in the making."""
+
+    role: str
+    item_id: str
+    started: float
+    ended: float | None = None
+    interrupted: bool = False
+    replayed: bool = False
+    response_id: str | None = None
+    call: FunctionCall | None = None
+    final: set[int] = attrs.field(factory=set)  # parts whose words are the last
+    parts: dict[int, str] = attrs.field(factory=dict)
+    audio: bytearray = attrs.field(factory=bytearray)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.parts[index] for index in sorted(self.parts))
+
+    @property
+    def empty(self) -> bool:
+        """It is over, and nothing was said: silence, or a response that was given up."""
+        return self.ended is not None and self.call is None and not any(self.parts.values())
+
+    def end(self, now: float, *, cut: bool = False) -> None:
+        if self.ended is None:
+            self.ended = now
+            self.interrupted |= cut
+
+    def turn(self) -> Turn:
+        return Turn(
+            role=self.role,
+            text=self.text,
+            item_id=self.item_id,
+            started=self.started,
+            ended=self.ended,
+            interrupted=self.interrupted,
+            replayed=self.replayed,
+            response_id=self.response_id,
+            call=self.call,
+            audio=bytes(self.audio),
+        )
+
+
+class Conversation:
+    """The turns of a conversation, in the order in which it mentioned them first.
+
+    ::
+
+        conversation = Conversation()
+        client.on(events.Event, lambda event: conversation.feed(event, time.monotonic()))
+
+    Turns in which nothing was said are left out. Beyond `max_turns` the oldest are forgotten.
+    The assistant's voice is kept only with ``keep_audio=True``.
+    """
+
+    def __init__(self, *, max_turns: int = 1000, keep_audio: bool = False) -> None:
+        self._max_turns = max_turns
+        self._keep_audio = keep_audio
+        self._lock = threading.Lock()
+        self._drafts: dict[str, _Draft] = {}  # by item id, in order
+        self._aliases: dict[str, str] = {}  # a replayed item's new id → the id it had
+        self._calls: dict[str, str] = {}  # call id → item id of its call
+        self._speaking: str | None = None  # the response that is under way
+        self._replayed_up_to = 0
+
+    def feed(self, event: events.Event, now: float) -> None:
+        """Take one event, which came at `now` seconds; events that are no news are ignored."""
+        with self._lock:
+            self._take(event, now)
+            while len(self._drafts) > self._max_turns:
+                self._forget(next(iter(self._drafts)))
+                self._replayed_up_to = max(0, self._replayed_up_to - 1)
+
+    def __iter__(self) -> Iterator[Turn]:
+        """The turns as they are now: a copy, which later events do not change."""
+        with self._lock:
+            return iter([draft.turn() for draft in self._drafts.values() if not draft.empty])
+
+    def __str__(self) -> str:
+        return "\n".join(f"{turn.role}: {turn.text}" for turn in self)
+
+    def __repr__(self) -> str:
+        return f"Conversation({sum(1 for _ in self)} turns)"
+
+    def export(self) -> list[dict[str, Any]]:
+        """The turns as plain data that JSON can hold; without the audio."""
+        return [attrs.asdict(turn, filter=lambda field, _: field.name != "audio") for turn in self]
+
+    # -- items ---------------------------------------------------------------------------------
+
+    def _draft(self, item_id: str, role: str, now: float, response_id: str | None = None) -> _Draft:
+        item_id = self._aliases.get(item_id, item_id)
+        draft = self._drafts.get(item_id)
+        if draft is None:
+            draft = self._drafts[item_id] = _Draft(role, item_id, now)
+        draft.response_id = draft.response_id or response_id
+        return draft
+
+    def _known(self, item_id: str | Unset | None) -> _Draft | None:
+        return self._drafts.get(self._aliases.get(item_id, item_id)) if item_id else None
+
+    def _forget(self, item_id: str) -> None:
+        self._drafts.pop(item_id, None)
+        for book in (self._aliases, self._calls):
+            for key in [key for key, value in book.items() if value == item_id]:
+                del book[key]
+
+    @singledispatchmethod
+    def _take(self, event: events.Event, now: float) -> None:
+        """What each kind of event says about the turns; the rest says nothing."""
+
+    @_take.register(events.SessionCreated)
+    @_take.register(events.ConversationCreated)
+    def _session(self, _event: events.Event, _now: float) -> None:
+        self._replayed_up_to = 0  # a resumed conversation is told again from its beginning
+
+    @_take.register(events.ConversationItemAdded)
+    @_take.register(events.ConversationItemCreated)
+    def _item(
+        self, event: events.ConversationItemAdded | events.ConversationItemCreated, now: float
+    ) -> None:
+        item = event.item
+        if not item.id:
+            return
+        if item.type == "function_call":
+            self._call(_call_of(item), item.id, now, None)
+        elif item.type == "function_call_output":
+            self._output(item, now)
+        elif self._known(item.id) is None and _is_replay(event):
+            self._replay(item.id, item, now)
+        else:
+            draft = self._draft(item.id, item.role or "user", now)
+            text = _text(item)
+            if text and not draft.text:  # a duplicate that comes late has less, never more
+                draft.parts = {0: text}
+            if item.status == "completed" and draft.role != "assistant":
+                draft.end(now)
+
+    def _replay(self, item_id: str, item: ConversationItem, now: float) -> None:
+        """Recognise a turn that a resumed session tells again, under a new id."""
+        text = _text(item)
+        for index, draft in enumerate(self._drafts.values()):
+            if index >= self._replayed_up_to and draft.role == item.role and _same(draft, text):
+                self._replayed_up_to = index + 1
+                self._aliases[item_id] = draft.item_id
+                return
+        draft = self._draft(item_id, item.role or "user", now)
+        draft.replayed = True
+        draft.parts = {0: text}
+        draft.end(now)
+        self._replayed_up_to = len(self._drafts)
+
+    def _call(self, call: FunctionCall, item_id: str, now: float, response_id: str | None) -> None:
+        draft = self._draft(self._calls.get(call.call_id, item_id), "tool", now, response_id)
+        self._calls[call.call_id] = draft.item_id
+        if draft.call is None or call.arguments:  # they are still empty when the call is announced
+            draft.call = call
+        if call.arguments:
+            draft.end(now)
+
+    def _output(self, item: ConversationItem, now: float) -> None:
+        draft = self._draft(self._calls.get(item.call_id or "", item.id or ""), "tool", now)
+        draft.parts = {0: item.output or ""}
+        draft.ended = now
+
+    @_take.register
+    def _truncated(self, event: events.ConversationItemTruncated, now: float) -> None:
+        if draft := self._known(event.item_id):
+            draft.end(now)
+            draft.interrupted = True
+            if event.transcript:
+                draft.parts = {0: event.transcript}
+
+    @_take.register
+    def _deleted(self, event: events.ConversationItemDeleted, _now: float) -> None:
+        if draft := self._known(event.item_id):
+            self._forget(draft.item_id)
+
+    # -- the user's speech -----------------------------------------------------------------------
+
+    @_take.register
+    def _speech(self, event: events.InputAudioBufferSpeechStarted, now: float) -> None:
+        draft = self._draft(event.item_id, "user", now)
+        draft.ended = None  # after a pause the same item goes on
+        draft.final.clear()
+
+    @_take.register(events.InputAudioBufferSpeechStopped)
+    @_take.register(events.InputAudioBufferCommitted)
+    def _silence(
+        self,
+        event: events.InputAudioBufferSpeechStopped | events.InputAudioBufferCommitted,
+        now: float,
+    ) -> None:
+        self._draft(event.item_id, "user", now).end(now)
+
+    @_take.register(events.InputAudioTranscriptionUpdated)
+    @_take.register(events.InputAudioTranscriptionCompleted)
+    def _heard(
+        self,
+        event: events.InputAudioTranscriptionUpdated | events.InputAudioTranscriptionCompleted,
+        now: float,
+    ) -> None:
+        draft = self._draft(event.item_id, "user", now)
+        if isinstance(event, events.InputAudioTranscriptionCompleted) and event.is_final:
+            draft.parts = {0: event.transcript or ""}
+            draft.final.add(0)
+            draft.end(now)
+        elif event.transcript and not draft.final:  # cumulative, and empty again in silence
+            draft.parts = {0: event.transcript}
+
+    # -- the assistant's -------------------------------------------------------------------------
+
+    @_take.register
+    def _response(self, event: events.ResponseCreated, now: float) -> None:
+        if self._speaking not in {None, event.response.id}:
+            self._cut(self._speaking, now)  # given up without a response.done
+        self._speaking = event.response.id or None
+
+    @_take.register(events.ResponseOutputItemAdded)
+    @_take.register(events.ResponseOutputItemDone)
+    def _output_item(
+        self, event: events.ResponseOutputItemAdded | events.ResponseOutputItemDone, now: float
+    ) -> None:
+        done = isinstance(event, events.ResponseOutputItemDone)
+        self._spoken(event.item, event.response_id or None, now, done=done)
+
+    def _spoken(
+        self, item: ConversationItem, response_id: str | None, now: float, *, done: bool
+    ) -> None:
+        if not item.id:
+            return
+        if item.type == "function_call":
+            self._call(_call_of(item), item.id, now, response_id)
+            return
+        draft = self._draft(item.id, "assistant", now, response_id)
+        if text := _text(item):
+            draft.parts = {0: text}
+        if done:
+            draft.end(now)
+
+    @_take.register(events.TranscriptDelta)
+    @_take.register(events.TextDelta)
+    def _words(self, event: events.TranscriptDelta | events.TextDelta, now: float) -> None:
+        index = event.content_index or 0
+        draft = self._voice(event, now)
+        if draft.ended is None and index not in draft.final:
+            draft.parts[index] = draft.parts.get(index, "") + (event.delta or "")
+
+    @_take.register(events.ResponseOutputAudioTranscriptDone)
+    def _said(self, event: events.ResponseOutputAudioTranscriptDone, now: float) -> None:
+        self._final(self._voice(event, now), event.content_index or 0, event.transcript or "")
+
+    @_take.register(events.ResponseOutputTextDone)
+    @_take.register(events.ResponseTextDone)
+    def _written(
+        self, event: events.ResponseOutputTextDone | events.ResponseTextDone, now: float
+    ) -> None:
+        self._final(self._voice(event, now), event.content_index or 0, event.text or "")
+
+    @_take.register
+    def _sound(self, event: events.AudioDelta, now: float) -> None:
+        draft = self._voice(event, now)
+        if self._keep_audio and draft.ended is None:
+            draft.audio += event.audio
+
+    @_take.register
+    def _called(self, event: events.ResponseFunctionCallArgumentsDone, now: float) -> None:
+        item_id = event.item_id or event.call_id
+        self._call(event.function_call(), item_id, now, event.response_id or None)
+
+    @_take.register
+    def _done(self, event: events.ResponseDone, now: float) -> None:
+        response = event.response or ResponseInfo()
+        response_id = event.response_id or response.id or None
+        whole = (response.status or "completed") == "completed"
+        for item in response.output or ():
+            self._spoken(item, response_id, now, done=whole)
+        # What the output does not list was cut off: the live barge-in says `completed`, output [].
+        self._cut(response_id, now, cut=isinstance(response.output, tuple) or not whole)
+        if self._speaking == response_id:
+            self._speaking = None
+
+    @_take.register
+    def _interrupted(self, event: events.Interrupted, now: float) -> None:
+        if draft := self._known(event.item_id):
+            draft.end(now)
+            draft.interrupted = True
+        elif event.response_id:
+            self._cut(event.response_id, now)
+
+    @_take.register(events.Closed)
+    @_take.register(events.Reconnecting)
+    def _lost(self, _event: events.Event, now: float) -> None:
+        for draft in self._drafts.values():
+            draft.end(now, cut=draft.role == "assistant")
+        self._speaking = None
+
+    def _voice(self, event: Any, now: float) -> _Draft:
+        item_id = event.item_id or event.response_id or ""
+        return self._draft(item_id, "assistant", now, event.response_id or None)
+
+    def _final(self, draft: _Draft, index: int, text: str) -> None:
+        draft.final.add(index)
+        if text:
+            draft.parts[index] = text
+
+    def _cut(self, response_id: str | None, now: float, *, cut: bool = True) -> None:
+        """End what a response still had open."""
+        for draft in self._drafts.values():
+            if draft.response_id == response_id and draft.role == "assistant":
+                draft.end(now, cut=cut)
+
+
+def _text(item: ConversationItem) -> str:
+    return "".join(part.text or part.transcript or "" for part in item.content or ())
+
+
+def _call_of(item: ConversationItem) -> FunctionCall:
+    return FunctionCall(item.call_id or item.id or "", item.name or "", item.arguments or "")
+
+
+def _is_replay(event: events.ConversationItemAdded | events.ConversationItemCreated) -> bool:
+    item = event.item
+    if isinstance(item.replayed, bool):
+        return item.replayed
+    # Before August 2026 nothing said so but the part's type.
+    return isinstance(event, events.ConversationItemCreated) or any(
+        part.type == "text" for part in item.content or ()
+    )
+
+
+def _same(draft: _Draft, text: str) -> bool:
+    """Whether a replayed text is this turn's; the server may remember more of what was cut."""
+    ours, theirs = draft.text.split(), text.split()
+    shorter = min(len(ours), len(theirs)) if draft.interrupted else max(len(ours), len(theirs))
+    return ours[:shorter] == theirs[:shorter] and shorter > 0

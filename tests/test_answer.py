@@ -1,0 +1,295 @@
+"""One question's answer, found among the events of a whole session."""
+
+from __future__ import annotations
+
+import itertools
+
+import attrs
+import pytest
+from flows import (
+    SOUND,
+    announced,
+    committed,
+    completed,
+    created,
+    done,
+    ev,
+    finished,
+    function_call,
+    function_output,
+    item,
+    message,
+    reply,
+    sound,
+    spoken,
+    started,
+    stopped,
+    user_audio,
+    user_text,
+    words,
+)
+
+from grok_rt import events
+from grok_rt.answer import ASK_KEY, Answer, AnswerBuilder
+from grok_rt.audio import pcm16
+from grok_rt.models import FunctionCall
+
+MARK = {ASK_KEY: "q1"}
+CALL = FunctionCall("call-f", "weather", '{"city":"Oslo"}')
+
+
+def text_question() -> AnswerBuilder:
+    """A question in text, put at 0 s."""
+    return AnswerBuilder(0.0, pcm16(), ask_id="q1", item_id="u")
+
+
+def spoken_question() -> AnswerBuilder:
+    """A question in speech, put at 0 s."""
+    return AnswerBuilder(0.0, pcm16())
+
+
+def follow(builder: AnswerBuilder, *flow: events.Event) -> tuple[Answer, int]:
+    """Feed events one second apart until the answer is done; also say how many that took."""
+    for second, event in enumerate(flow, start=1):
+        if builder.feed(event, float(second)):
+            return builder.answer(float(second)), second
+    return builder.answer(float(len(flow))), len(flow)
+
+
+def called(item_id: str = "f", response: str = "r1") -> events.Event:
+    """The news that a function of ours was called."""
+    return events.FunctionCalled(
+        call=attrs.evolve(CALL, call_id=f"call-{item_id}"),
+        response_id=response,
+        answered_by="weather",
+    )
+
+
+def test_text_question() -> None:
+    """Text, sound, tokens and times of a whole text turn; others' responses are not part of it."""
+    flow = [
+        *reply("other", "b"),
+        user_text("u", "Hello?"),
+        *reply("r1", "a", MARK),
+    ]
+    answer, taken = follow(text_question(), *flow, *reply("later", "c"))
+    assert taken == len(flow)
+    assert (answer.text, answer.status, answer.interrupted) == ("Hello.", "completed", False)
+    assert answer.audio.data == SOUND["hel"] + SOUND["lo"]
+    assert answer.audio.format == pcm16()
+    assert [(turn.role, turn.text) for turn in answer.turns] == [
+        ("user", "Hello?"),
+        ("assistant", "Hello."),
+    ]
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 10
+    assert answer.latency.first_audio == flow.index(flow[-9]) + 1
+    assert answer.latency.total == taken
+    assert answer.tool_calls == ()
+
+
+@pytest.mark.parametrize(
+    "order",
+    list(
+        itertools.permutations(
+            [stopped("u"), committed("u"), completed("u", "Hello?"), created("r1")]
+        )
+    ),
+    ids=lambda events: ",".join(event.type.rpartition(".")[2] for event in events),
+)
+def test_spoken_question_in_any_order(order: tuple[events.Event, ...]) -> None:
+    """A spoken question owns the response created after its speech was heard, in each order."""
+    before = [sound("other", "b", "lo"), done("other"), started("u"), user_audio("u")]
+    after = [
+        *announced("r1", "a"),
+        *spoken("r1", "a"),
+        *finished("r1", "a"),
+        done("r1", message("a")),
+    ]
+    builder = spoken_question()
+    answer, taken = follow(builder, *before, *order, *after)
+    assert taken == len(before) + len(order) + len(after)
+    assert [(turn.role, turn.text) for turn in answer.turns] == [
+        ("user", "Hello?"),
+        ("assistant", "Hello."),
+    ]
+    assert answer.audio.data == SOUND["hel"] + SOUND["lo"]
+    ended = 5 + min(
+        order.index(event) for event in order if event.type.endswith(("stopped", "committed"))
+    )
+    assert answer.latency.total == taken - ended
+
+
+def test_a_response_before_the_question_is_not_its_answer() -> None:
+    """What is created before our speech was heard answers somebody else."""
+    builder = spoken_question()
+    answer, _ = follow(builder, *reply("early", "b"), started("u"), *reply("r1", "a"))
+    assert [turn.item_id for turn in answer.turns] == ["u", "a"]
+    foreign = spoken_question()
+    follow(foreign, started("u"), *reply("r1", "a", {ASK_KEY: "another"}))
+    assert not foreign.begun
+
+
+def test_speech_that_goes_on_replaces_its_response() -> None:
+    """A response given up because the speech went on is not the end; the next one answers."""
+    silent = [started("u"), stopped("u"), created("r0"), started("u"), stopped("u"), committed("u")]
+    answer, _ = follow(spoken_question(), *silent, *reply("r1", "a"))
+    assert (answer.text, answer.status, answer.interrupted) == ("Hello.", "completed", False)
+    bare = [started("u"), created("r0"), done("r0"), stopped("u")]
+    answer, _ = follow(spoken_question(), *bare, *reply("r1", "a"))
+    assert (answer.text, answer.status) == ("Hello.", "completed")
+
+
+def test_function_calls_are_awaited() -> None:
+    """An answer with a call in it goes on in the response that follows, and tokens add up."""
+    first = [
+        created("r1", MARK), *announced("r1", "a"), *spoken("r1", "a"), *finished("r1", "a"),
+        *function_call("r1", "f")[:4], called(), *function_call("r1", "f")[4:],
+        done("r1", message("a")),
+    ]  # fmt: skip
+    builder = text_question()
+    follow(builder, *first)
+    assert "no response followed the call of weather" in builder.awaited
+    answer, _ = follow(builder, function_output("f", "3 degrees"), *reply("r2", "a2"))
+    assert builder.awaited.startswith("nothing is missing")
+    assert answer.text == "Hello. Hello."
+    assert answer.audio.data == (SOUND["hel"] + SOUND["lo"]) * 2
+    assert answer.tool_calls == (CALL,)
+    assert [(t.role, t.text) for t in answer.turns][1] == ("tool", "3 degrees")
+    assert answer.usage is not None
+    assert (answer.usage.total_tokens, answer.usage.output_tokens) == (20, 18)
+    assert answer.usage.output_token_details
+    assert answer.usage.output_token_details.audio_tokens == 18
+    assert answer.usage.billable_audio_seconds == 10  # a running total already
+
+
+def test_searches_of_the_server() -> None:
+    """A search the server answers itself is no call of ours, but its result is still to come."""
+    search = function_call("r1", "s", "web_search", "{}")
+    builder = text_question()
+    follow(builder, created("r1", MARK), words("r1", "a", "Let me see."), *search, done("r1"))
+    assert not builder.done
+    assert "no response followed" in builder.awaited
+    answer, _ = follow(builder, *reply("r2", "a2"))
+    assert answer.tool_calls == ()
+    assert answer.status == "completed"
+    within = text_question()
+    follow(
+        within, created("r1", MARK), *search, words("r1", "a", "It says"), done("r1", message("a"))
+    )
+    assert within.done
+
+
+def test_barge_in() -> None:
+    """A bare `response.done` ends the answer, cut where it was cut."""
+    answer, _ = follow(
+        text_question(), created("r1", MARK), *announced("r1", "a"), *spoken("r1", "a"), done("r1")
+    )
+    assert (answer.text, answer.status, answer.interrupted) == ("Hello.", "completed", True)
+
+
+def test_our_own_interruption() -> None:
+    """After `interrupt` the terminal `response.done` says how it ended."""
+    event = events.Interrupted(response_id="r1", item_id="a", played_ms=100)
+    answer, _ = follow(
+        text_question(), created("r1", MARK), *announced("r1", "a"), words("r1", "a", "Hel"), event,
+        done("r1", status="cancelled"),
+    )  # fmt: skip
+    assert (answer.text, answer.status, answer.interrupted) == ("Hel", "cancelled", True)
+
+
+def test_given_up_for_another_response() -> None:
+    """A response of somebody else ends ours, which gets no `response.done` any more."""
+    builder = text_question()
+    flow = [created("r1", MARK), words("r1", "a", "Well"), created("r2")]
+    answer, taken = follow(builder, *flow, words("r2", "b", "Other"))
+    assert taken == len(flow)
+    assert (answer.text, answer.status, answer.interrupted) == ("Well", "incomplete", True)
+    assert builder.awaited == "nothing is missing; the last event was response.created"
+    assert builder.feed(done("r1"), 9.0)
+
+
+def test_a_lost_connection() -> None:
+    """An answer that had begun is incomplete when the connection is lost."""
+    lost = events.Reconnecting(attempt=1, delay=0.1)
+    answer, taken = follow(text_question(), created("r1", MARK), words("r1", "a", "Well"), lost)
+    assert (answer.text, answer.status, answer.interrupted, taken) == (
+        "Well",
+        "incomplete",
+        True,
+        3,
+    )
+    asked_again, _ = follow(text_question(), lost, *reply("r1", "a", MARK))
+    assert (asked_again.text, asked_again.status) == ("Hello.", "completed")
+
+
+def test_item_ids_are_enough() -> None:
+    """What names our item but no response is ours all the same."""
+    where = {"item_id": "a", "content_index": 0}
+    flow = [
+        created("r1", MARK),
+        *announced("r1", "a"),
+        ev("response.output_audio_transcript.delta", **where, delta="Hello."),
+        ev("response.output_audio.delta", **where, delta="AQI="),
+        ev(
+            "response.function_call_arguments.done",
+            item_id="a",
+            call_id="c",
+            name="n",
+            arguments="",
+        ),
+        done("r1", message("a")),
+    ]
+    answer, _ = follow(text_question(), *flow)
+    assert (answer.text, answer.audio.data, answer.status) == ("Hello.", b"\x01\x02", "completed")
+
+
+def test_what_is_awaited() -> None:
+    """A timeout can say what was missing, and what came last."""
+    builder = text_question()
+    assert builder.awaited == "no response to the question was created; the last event was nothing"
+    begun = builder.begun
+    builder.feed(ev("ping", timestamp=1), 1.0)
+    builder.feed(created("r1", MARK), 2.0)
+    assert builder.awaited == "response r1 has not ended; the last event was response.created"
+    assert (begun, builder.begun) == (False, True)
+    answer = builder.answer(3.0)
+    assert (answer.text, answer.status, answer.usage, bool(answer.audio)) == (
+        "",
+        "incomplete",
+        None,
+        False,
+    )
+    assert (answer.latency.first_audio, answer.latency.total) == (None, 3.0)
+
+
+def test_odd_events_are_harmless() -> None:
+    """Items without ids, and calls that name no response, are nobody's."""
+    orphan = events.FunctionCalled(call=CALL, response_id=None, answered_by=None)
+    no_id = ev("response.output_item.added", response_id="r1", item={"type": "message"})
+    bare = ev("response.done", response={"id": "r1", "status": "completed"})
+    text = ev("response.text.delta", response_id="r1", delta="3")
+    user = ev("conversation.item.added", item=item("x", role="user", content=[]))
+    answer, _ = follow(text_question(), created("r1", MARK), orphan, no_id, user, text, bare)
+    assert (answer.text, answer.status, answer.tool_calls, answer.usage) == (
+        "3",
+        "completed",
+        (),
+        None,
+    )
+
+
+def test_how_it_shows() -> None:
+    """The repr is short; a notebook shows the text, escaped, a player and the times."""
+    flow = [created("r1", MARK), *spoken("r1", "a"), *finished("r1", "a", "<b>" * 30), done("r1")]
+    answer, _ = follow(text_question(), *flow)
+    assert len(repr(answer)) < 120
+    assert repr(answer).startswith("Answer('<b>")
+    page = answer._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "<audio" in page
+    assert "first sound 2.00 s, all 10.00 s" in page
+    silent = text_question().answer(1.0)
+    assert repr(silent) == "Answer('', status='incomplete', total=1.00)"
+    assert "<audio" not in silent._repr_html_()
