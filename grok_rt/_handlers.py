@@ -3,11 +3,13 @@
 A handler is keyed by an event class and takes one event; a base class hears all its
 subclasses. This module knows neither threads nor connections: whoever pumps calls
 `Handlers.hear` and decides what becomes of the exceptions it returns. Adding and
-removing is safe from any thread, and takes effect at the next event.
+removing is safe from any thread, and takes effect at the next event; only a `once`
+handler that is gone is gone at once, so that it can never hear twice.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -104,10 +106,16 @@ class Handlers:
         once: bool = False,
         is_method: bool = False,
     ) -> None:
-        """Let `call` hear each event of `event_class` from the next event on."""
+        """Let `call` hear each event of `event_class` from the next event on.
+
+        Raises:
+            TypeError: no event class, nothing to call, or a coroutine function.
+        """
         _check_class(event_class)
         if not callable(call):
             raise TypeError(f"a handler is a callable that takes one event, not {call!r}")
+        if inspect.iscoroutinefunction(call):
+            raise TypeError(f"{call!r} is async: nobody would await it here")
         handler = _Handler(event_class, call, once, is_method, next(self._age))
         with self._lock:
             self._replace((*self._handlers, handler))
@@ -125,7 +133,7 @@ class Handlers:
     def hear(self, event: Event) -> list[Failed]:
         """Call each handler of the event; exceptions do not keep the others from hearing it.
 
-        `KeyboardInterrupt` alone passes through at once.
+        Only `KeyboardInterrupt` ends the hearing at once; it comes first of what is returned.
         """
         kind = type(event)
         handlers = self._by_type.get(kind)
@@ -137,9 +145,9 @@ class Handlers:
                 continue
             try:
                 handler.call(event)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - sys.exit() in a handler must not kill the pump
+            except KeyboardInterrupt as error:
+                return [Failed(handler.name, error), *failed]
+            except BaseException as error:  # noqa: BLE001 - sys.exit() must not kill the pump
                 failed.append(Failed(handler.name, error))
         return failed
 

@@ -6,7 +6,8 @@ takes effect at the next event. Handlers run on whichever thread pumps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+import inspect
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from grok_rt import events
 from grok_rt._handlers import Handlers, marked_methods
@@ -14,7 +15,9 @@ from grok_rt._handlers import Handlers, marked_methods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["REGISTRARS", "GrokListener"]
+    from typing_extensions import Unpack
+
+__all__ = ["REGISTRARS", "GrokListener", "HandlerKeywords"]
 
 E = TypeVar("E", bound=events.Event)
 R = TypeVar("R")
@@ -30,32 +33,51 @@ REGISTRARS: dict[str, type[events.Event]] = {
 }
 
 
+class HandlerKeywords(TypedDict, total=False):
+    """The registrars as keywords of a constructor."""
+
+    on_audio: Callable[[events.AudioDelta], object] | None
+    on_transcript: Callable[[events.TranscriptDelta], object] | None
+    on_function_call: Callable[[events.FunctionCalled], object] | None
+    on_error: Callable[[events.Failure], object] | None
+    on_speech_started: Callable[[events.InputAudioBufferSpeechStarted], object] | None
+    on_close: Callable[[events.Closed], object] | None
+
+
 class GrokListener:
     """Registers handlers: one mechanism for decorators, calls, keywords and methods.
 
     In a subclass, a method named like a registrar is its handler, while the registrar
-    stays what it is; any other method is marked with `on`.
+    stays what it is; any other method is marked with `on`. Code that is type-checked, or
+    that wants `super()`, marks its methods.
     """
-
-    _named_handlers: ClassVar[dict[str, Callable[..., object]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        named = {name: vars(cls)[name] for name in REGISTRARS if name in vars(cls)}
-        for name in named:
-            delattr(cls, name)
-        cls._named_handlers = {**cls._named_handlers, **named}
+        for name in REGISTRARS:
+            registrar = vars(GrokListener)[name]
+            method = inspect.getattr_static(cls, name)  # a mixin's too
+            if method is not registrar:
+                # Under a name of its own: overriding and inheriting stay Python's business.
+                setattr(cls, _method_name(name), method)
+                setattr(cls, name, registrar)
 
-    def __init__(self, **handlers: Callable[[Any], object] | None) -> None:
+    def __init__(self, **handlers: Unpack[HandlerKeywords]) -> None:
         self._handlers = Handlers()
-        for name, function in self._named_handlers.items():
-            method = function.__get__(self, type(self))
-            self._handlers.add(REGISTRARS[name], method, is_method=True)
-        for name, event_class, once in marked_methods(type(self)):
-            self._handlers.add(event_class, getattr(self, name), once=once, is_method=True)
-        for name, handler in handlers.items():
+        methods = list(marked_methods(type(self)))
+        marked = {name for name, _, _ in methods}
+        for registrar, event_class in REGISTRARS.items():
+            if (name := _method_name(registrar)) not in marked:
+                methods.append((name, event_class, False))
+        for name, event_class, once in methods:
+            method = getattr(self, name, None)  # None: there is none, or a subclass wants none
+            if method is not None:
+                self._handlers.add(event_class, method, once=once, is_method=True)
+        for keyword, handler in handlers.items():
+            if keyword not in REGISTRARS:
+                raise TypeError(f"{type(self).__name__}() takes no argument {keyword!r}")
             if handler is not None:
-                self._handlers.add(REGISTRARS[name], handler)
+                self._handlers.add(REGISTRARS[keyword], handler)  # type: ignore[arg-type]
 
     def on(
         self, event_class: type[E], *, once: bool = False
@@ -108,3 +130,8 @@ class GrokListener:
     def on_close(self, handler: Callable[[events.Closed], R]) -> Callable[[events.Closed], R]:
         """Hear the last event of all."""
         return self.on(events.Closed)(handler)
+
+
+def _method_name(registrar: str) -> str:
+    """Where a subclass keeps its method of that name."""
+    return f"_{registrar}_method"

@@ -5,7 +5,7 @@ frames go first and are never refused; audio waits behind the gate while the ser
 not confirmed its format; `close` makes one frame the last. Bounded in items and bytes.
 
 `Inbox`: the reader puts events and never waits; one pump takes them. Bounded in bytes
-and in seconds of backlog, which the reader asks about: the queue itself refuses nothing.
+and in seconds of conversation, which the reader asks about: it refuses nothing itself.
 
 Both are `queue.Queue`s whose extra verbs keep to its own mutex and conditions.
 """
@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from grok_rt.events import Ping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from grok_rt._framing import Frame
     from grok_rt.events import Event
 
 __all__ = ["Inbox", "Outbox", "Parcel", "QueueClosed"]
 
 
-class QueueClosed(Exception):  # noqa: N818 - never seen by users
+class QueueClosed(Exception):
     """The outbox takes nothing any more."""
 
 
@@ -54,6 +56,7 @@ class Outbox(queue.Queue[Parcel]):
         self._control: deque[Frame] = deque()
         self._bytes = 0
         self._closed = False
+        self._woken = False
         self._last: Frame | None = None
 
     def put_parcel(self, parcel: Parcel, *, timeout: float | None = None) -> None:
@@ -104,12 +107,14 @@ class Outbox(queue.Queue[Parcel]):
     def open_gate(self) -> None:
         """Let audio pass, and what waits behind it."""
         with self.mutex:
-            self._gate_open = True
-            self.not_empty.notify()
+            if not self._gate_open:
+                self._gate_open = True
+                self.not_empty.notify()
 
     def wake(self) -> None:
-        """Make a waiting `take_batch` return early, perhaps with nothing."""
+        """Make `take_batch` return early, perhaps with nothing: the one that waits or the next."""
         with self.mutex:
+            self._woken = True
             self.not_empty.notify()
 
     def take_batch(self, timeout: float | None = None) -> list[Frame] | None:
@@ -121,15 +126,12 @@ class Outbox(queue.Queue[Parcel]):
         """
         with self.mutex:
             batch = self._take()
-            if not batch:
-                if self._closed:
-                    return None
+            if not (batch or self._closed or self._woken):
                 self.not_empty.wait(timeout)
                 batch = self._take()
-                if not batch and self._closed:
-                    return None
+            self._woken = False
             self.not_full.notify_all()
-            return batch
+            return None if self._closed and not batch else batch
 
     def close(self, last: Frame | None = None) -> None:
         """Refuse new frames; what is queued may still leave, then `last`. The first call counts."""
@@ -193,40 +195,56 @@ class Inbox(queue.Queue[_Arrival]):
     def __init__(self) -> None:
         super().__init__()
         self._bytes = 0
+        self._newest_at = 0.0
 
     def put_event(self, event: Event, size: int = 0) -> None:
-        """Queue an event of `size` bytes on the wire; a ping replaces a ping that still waits."""
+        """Queue an event of `size` bytes on the wire; a ping replaces the ping before it."""
         arrival = _Arrival(event, size, time.monotonic())
         with self.mutex:
-            if isinstance(event, Ping) and self.queue and isinstance(self.queue[-1].event, Ping):
-                # Keeps the age of the first: merged pings must not make a backlog look young.
-                arrival = arrival._replace(at=self.queue[-1].at)
+            if not isinstance(event, Ping):
+                self._newest_at = arrival.at
+            elif self.queue and isinstance(self.queue[-1].event, Ping):
                 self._bytes -= self.queue.pop().size
             self.queue.append(arrival)
             self._bytes += size
             self.not_empty.notify()
 
-    def take_event(self, timeout: float | None = None) -> Event:
+    def take_event(
+        self, timeout: float | None = None, *, unless: Callable[[], bool] = lambda: False
+    ) -> Event:
         """Take the oldest event.
 
+        Args:
+            timeout: seconds to wait for one; None: for ever.
+            unless: gives up as soon as it is true; asked again after each `wake`.
+
         Raises:
-            queue.Empty: none came within `timeout` seconds (None: wait for ever).
+            queue.Empty: none came in time, or `unless` was true.
         """
-        with self.not_empty:
-            if not self.queue:
-                deadline = None if timeout is None else time.monotonic() + timeout
-                while not self.queue:
-                    left = None if deadline is None else deadline - time.monotonic()
-                    if left is not None and left <= 0:
-                        raise queue.Empty
-                    self.not_empty.wait(left)
+        with self.mutex:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            while not (self.queue or unless()):
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise queue.Empty
+                self.not_empty.wait(left)
+            if unless():
+                raise queue.Empty
             arrival: _Arrival = self.queue.popleft()
             self._bytes -= arrival.size
         return arrival.event
 
-    def backlog(self) -> tuple[int, float]:
-        """Bytes that wait, and seconds since the oldest of them came."""
+    def wake(self) -> None:
+        """Make whoever waits in `take_event` ask its `unless` again."""
         with self.mutex:
-            if not self.queue:
-                return 0, 0.0
-            return self._bytes, time.monotonic() - self.queue[0].at
+            self.not_empty.notify_all()
+
+    def backlog(self) -> tuple[int, float]:
+        """Bytes that wait, and how many seconds of the conversation they are.
+
+        A session in which nothing happens has no backlog, however long its last events wait:
+        who asks a question every ten minutes needs no pump in between.
+        """
+        with self.mutex:
+            oldest_at = self.queue[0].at if self.queue else self._newest_at
+            return self._bytes, max(0.0, self._newest_at - oldest_at)
