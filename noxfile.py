@@ -42,7 +42,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the whole suite; further arguments go to pytest."""
-    install(session, "-e", ".[all,test]")
+    install(session, "-e", ".[test]")
     session.run("pytest", *session.posargs)
 
 
@@ -51,21 +51,21 @@ def lowest(session: nox.Session) -> None:
     """Run the suite with the oldest dependencies that setup.cfg allows."""
     core = Path("setup.cfg").read_text("utf-8").partition("install_requires =")[2]
     bounds = re.findall(r"^    ([\w-]+)>=([\w.]+)", core.partition("\n\n")[0], re.MULTILINE)
-    install(session, "-e", ".[all,test]", *(f"{name}=={version}" for name, version in bounds))
+    install(session, "-e", ".[test]", *(f"{name}=={version}" for name, version in bounds))
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every block of the documentation, and follow its links."""
-    install(session, "-e", ".[all,test]")
+    install(session, "-e", ".[test]")
     session.run("pytest", "tests/test_docs.py", "tests/test_from_rust.py", "-k", "not example")
 
 
 @nox.session
 def examples(session: nox.Session) -> None:
     """Run every example."""
-    install(session, "-e", ".[all,test]")
+    install(session, "-e", ".[test]")
     session.run("pytest", "tests/test_docs.py", "-k", "example")
 
 
@@ -84,7 +84,7 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(dist):
         session.run(python, "-I", check, external=True)
     install(session, "--force-reinstall", "--no-deps", built)
-    install(session, f"{built}[all,test]")
+    install(session, f"{built}[test]")
     session.run("pytest", *session.posargs)
 
 
