@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -95,8 +96,6 @@ def announced(response: str, id: str) -> list[events.Event]:
 
 
 def sound(response: str, id: str, name: str) -> events.Event:
-    import base64
-
     return ev(
         "response.output_audio.delta",
         response_id=response,
