@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 import trustme
 
-Talk = Callable[[socket.socket], None]
+Talk = Callable[[socket.socket], object]
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 JOIN = 5.0  # seconds that a peer's thread may take to end
@@ -138,6 +138,37 @@ def answers(*parts: bytes) -> Talk:
             connection.sendall(part)
 
     return talk
+
+
+def connect_proxy(asked: list[bytes], *, to: int | None = None) -> Talk:
+    """Make a talk that tunnels to where it is asked to, or always to one port of this machine."""
+
+    def talk(connection: socket.socket) -> None:
+        request = heard(connection)
+        asked.append(request)
+        host, port = request.split()[1].decode().rsplit(":", 1)
+        way = (host, int(port)) if to is None else ("127.0.0.1", to)
+        with socket.create_connection(way) as other:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            relay(connection, other)
+
+    return talk
+
+
+def relay(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes both ways until both sides have ended."""
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sink, socket.SHUT_WR)
+
+    back = threading.Thread(target=carry, args=(other, one), daemon=True)
+    back.start()
+    carry(one, other)
+    back.join(JOIN)
 
 
 def _hung_up() -> bytes:

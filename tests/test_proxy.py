@@ -7,12 +7,11 @@ import contextlib
 import socket
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from raw_peer import Talk, heard, listening, server_context, silent, trusting
+from raw_peer import Talk, connect_proxy, heard, listening, relay, server_context, silent, trusting
 
 from grok_rt import _proxy
 from grok_rt._dial import DeadlineSocket, dial
@@ -89,34 +88,6 @@ def test_a_bad_proxy_url_is_refused(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until one side ends."""
-
-    def carry(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(sink, socket.SHUT_WR)
-
-    back = threading.Thread(target=carry, args=(other, one), daemon=True)
-    back.start()
-    carry(one, other)
-    back.join(5)
-
-
-def http_proxy(asked: list[bytes]) -> Talk:
-    def talk(connection: socket.socket) -> None:
-        request = heard(connection)
-        asked.append(request)
-        host, port = request.split()[1].rsplit(b":", 1)
-        with socket.create_connection((host.strip(b"[]"), int(port))) as other:
-            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            relay(connection, other)
-
-    return talk
-
-
 def shout(connection: socket.socket) -> None:
     connection.sendall(connection.recv(100).upper())
 
@@ -139,7 +110,7 @@ def test_http_connect_opens_a_tunnel() -> None:
     asked: list[bytes] = []
     with (
         listening(shout) as target,
-        listening(http_proxy(asked)) as port,
+        listening(connect_proxy(asked)) as port,
         through(port, "http://me:pw%C3%A4@127.0.0.1:PORT", target) as stream,
     ):
         assert talk_through(stream) == b"HELLO"
@@ -155,7 +126,7 @@ def test_a_proxy_may_be_met_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_proxy, "default_context", trusting)
     with (
         listening(shout) as target,
-        listening(http_proxy(asked), context=server_context()) as port,
+        listening(connect_proxy(asked), context=server_context()) as port,
         through(port, "https://localhost:PORT", target) as stream,
     ):
         assert talk_through(stream) == b"HELLO"
@@ -165,7 +136,7 @@ def test_a_proxy_may_be_met_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_proxy_over_tls_must_be_trusted() -> None:
     """The certificate of a proxy is checked like a server's."""
     with (
-        listening(http_proxy([]), context=server_context()) as port,
+        listening(connect_proxy([]), context=server_context()) as port,
         pytest.raises(ssl.SSLCertVerificationError),
         through(port, "https://localhost:PORT", 1),
     ):

@@ -282,23 +282,24 @@ def test_key_updates_while_both_threads_work(tmp_path: Path) -> None:
     output = server.stdout.fileno()
     updates, sent, taken = 100, 0, 0
     received, said = bytearray(), bytearray()
-    asked, all_taken = threading.Event(), threading.Event()
+    asked, counted, all_taken = threading.Event(), threading.Event(), threading.Event()
 
     def drain() -> None:
         nonlocal taken
         while data := os.read(output, 1 << 16):
             taken += data.count(b"\0")
             said.extend(data.replace(b"\0", b""))
-            if asked.is_set() and taken >= sent:
+            if counted.is_set() and taken >= sent:
                 all_taken.set()
 
     def write() -> None:
         nonlocal sent
         while not asked.is_set():
-            stream.sendall(bytes(BLOCK))
             sent += BLOCK
-        stream.sendall(b"\0")  # so that `drain` looks once more
+            stream.sendall(bytes(BLOCK))
         sent += 1
+        counted.set()
+        stream.sendall(b"\0")  # so that `drain` looks once more
 
     def read() -> None:
         while data := stream.recv(1 << 16):
