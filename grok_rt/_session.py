@@ -11,15 +11,16 @@ Everything is correlated by id, never by order: the live order varies.
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from grok_rt import events
-from grok_rt._unset import UNSET
+from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import LocalProtocolError, ServerError
-from grok_rt.models import ConversationItem, FunctionCall
+from grok_rt.models import ConversationItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +29,9 @@ __all__ = ["FATAL_ERROR_TYPES", "Declared", "Session", "Step"]
 
 #: `error.type`s after which the server ends the session; all others leave it open.
 FATAL_ERROR_TYPES = frozenset({"timeout", "max_duration"})
+
+#: Says so whatever `event_id` it names, or none: only a cancel can be refused like this.
+_NOTHING_TO_CANCEL = "no active response"
 
 _UNANSWERED = "The application did not answer this call in time."
 _REMEMBERED = 1000
@@ -79,14 +83,27 @@ class _CallGroup:
     def answered(self) -> bool:
         return all(output is not None for output in self.outputs.values())
 
+    def answer(self, call_id: str, output: str, now: float) -> None:
+        self.outputs[call_id] = output
+        del self.deadlines[call_id]
+        if self.answered:
+            self.held_since = now
+
 
 class Session:
     """One conversation's books; it lives through reconnects.
 
+    Attributes:
+        session_id: the server's id of this connection's session, once known.
+        conversation_id: the server's id of the conversation, once known.
+        response_id: the response that speaks, or None.
+        item_id: what was said last, or is being said.
+        item_bytes: how much of that item's sound has come.
+
     Args:
         declared: the functions that the application declared, by name; looked at live.
-        hold_timeout: seconds to wait at the most for a response that may have died without
-            its `response.done`.
+        hold_timeout: seconds of silence after which a response counts as over that may have
+            died without its `response.done`.
     """
 
     def __init__(self, declared: Mapping[str, Declared], *, hold_timeout: float = 5.0) -> None:
@@ -95,15 +112,17 @@ class Session:
         self.response_id: str | None = None
         self.item_id: str | None = None
         self.item_bytes = 0
-        self._heard_at = 0.0
-        self._continue = False
         self._declared = declared
         self._hold_timeout = hold_timeout
-        self._ids = itertools.count(1)
-        self._groups: dict[str, _CallGroup] = {}
+        # Item ids are made of these, and a conversation may outlive this process.
+        self._ids = map(f"grok_rt-{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
+        self._heard_at = 0.0
+        self._continue = False
+        self._groups: dict[str | None, _CallGroup] = {}
         self._foreign_calls: OrderedDict[str, None] = OrderedDict()
         self._answered_calls: OrderedDict[str, None] = OrderedDict()
-        self._updates: dict[str, events.Error | None] = {}
+        self._update_id: str | None = None
+        self._refusal: ServerError | None = None
         self._best_effort: OrderedDict[str, None] = OrderedDict()
         self._books: dict[type[events.Event], Callable[[Any, float], Step]] = {
             events.SessionCreated: self._session_created,
@@ -114,6 +133,7 @@ class Session:
             events.ResponseAudioDelta: self._audio,
             events.ResponseFunctionCallArgumentsDone: self._called,
             events.ResponseDone: self._response_done,
+            events.ResponseCancelled: self._response_cancelled,
             events.Error: self._error,
         }
 
@@ -121,6 +141,8 @@ class Session:
 
     def received(self, event: events.Event, now: float) -> Step:
         """Enter an event of the server's; returns what it sets off."""
+        if self.response_id and getattr(event, "response_id", None) == self.response_id:
+            self._heard_at = now
         book = self._books.get(type(event))
         return book(event, now) if book is not None else _NOTHING
 
@@ -133,11 +155,7 @@ class Session:
         return _NOTHING
 
     def _session_updated(self, _event: events.SessionUpdated, _now: float) -> Step:
-        # The echo carries no id of the update: one is in flight at a time.
-        for event_id, refusal in self._updates.items():
-            if refusal is None:
-                del self._updates[event_id]
-                break
+        self._update_id = None
         return _NOTHING
 
     def _response_created(self, event: events.ResponseCreated, now: float) -> Step:
@@ -151,19 +169,28 @@ class Session:
                 group.response_done = True
         return self._release()
 
-    def _audio(self, event: events.AudioDelta, now: float) -> Step:
-        if event.item_id != self.item_id:
-            self.item_id = event.item_id or None
+    def _audio(self, event: events.AudioDelta, _now: float) -> Step:
+        if event.response_id and self.response_id not in (event.response_id, None):
+            return _NOTHING  # the last sound of a response that was cancelled
+        item_id = event.item_id or self.item_id
+        if item_id != self.item_id:
+            self.item_id = item_id
             self.item_bytes = 0
         self.item_bytes += len(event.audio)
-        self._heard_at = now
         return _NOTHING
 
     def _response_done(self, event: events.ResponseDone, _now: float) -> Step:
-        done = event.response_id or (event.response.id if event.response else None)
-        if not done or done == self.response_id:
+        nested = event.response.id if event.response else None
+        return self._response_over(event.response_id or nested)
+
+    def _response_cancelled(self, event: events.ResponseCancelled, _now: float) -> Step:
+        return self._response_over(event.response_id)
+
+    def _response_over(self, named: str | Unset | None) -> Step:
+        over = named or self.response_id
+        if over == self.response_id:
             self.response_id = None
-        if done and (group := self._groups.get(done)):
+        if group := self._groups.get(over):
             group.response_done = True
         return self._release()
 
@@ -174,30 +201,30 @@ class Session:
             # Server-side searches leak as function calls; an answer would be spoken about.
             _remember(self._foreign_calls, call_id)
             return _NOTHING
-        response_id = event.response_id or ""
-        group = self._groups.setdefault(response_id, _CallGroup())
-        if call_id in group.outputs or call_id in self._answered_calls:
+        if call_id in self._answered_calls or self._group_of(call_id) is not None:
             return _NOTHING
+        response_id = event.response_id or self.response_id
+        group = self._groups.setdefault(response_id, _CallGroup())
         group.outputs[call_id] = None
         group.deadlines[call_id] = now + declared.timeout
+        group.held_since = None
         called = events.FunctionCalled(
-            call=FunctionCall(call_id=call_id, name=event.name, arguments=event.arguments),
-            response_id=response_id or None,
+            call=event.function_call(),
+            response_id=response_id,
             answered_by=declared.answered_by,
         )
         return Step(tell=(called,))
 
     def _error(self, event: events.Error, _now: float) -> Step:
-        error = event.error
-        about = error.event_id or None
+        about = event.error.event_id or None
+        error = ServerError(event.error.type, event.error.code or None, event.message, about)
         if error.type in FATAL_ERROR_TYPES:
-            return Step(fatal=_server_error(event))
-        if about in self._best_effort:
+            return Step(fatal=error)
+        if about in self._best_effort or _NOTHING_TO_CANCEL in error.message.lower():
             return Step(instead=events.Harmless(error=event))
-        for event_id, refusal in self._updates.items():
-            if refusal is None and about in (event_id, None):
-                self._updates[event_id] = event
-                break
+        if self._update_id is not None and about in (self._update_id, None):
+            self._update_id = None
+            self._refusal = error
         return _NOTHING
 
     def binary_audio(self, pcm: bytes) -> events.ResponseOutputAudioDelta:
@@ -209,30 +236,29 @@ class Session:
     # what we say
 
     def new_event_id(self) -> str:
-        """An id for a client event, unique in this session."""
-        return f"grok_rt-{next(self._ids)}"
+        """An id for a client event, unlike any other."""
+        return next(self._ids)
 
     def update_sent(self, event_id: str) -> None:
         """A `session.update` leaves; its echo carries no id, so one at a time is in flight."""
-        self._updates[event_id] = None
-
-    def update_abandoned(self, event_id: str) -> None:
-        """No answer came: go on as if it had been confirmed."""
-        self._updates.pop(event_id, None)
+        self._update_id = event_id
+        self._refusal = None
 
     def update_answered(self, event_id: str) -> bool:
         """Whether the server has confirmed or refused that update."""
-        return event_id not in self._updates or self._updates[event_id] is not None
+        return self._update_id != event_id
 
     def take_refusal(self, event_id: str) -> ServerError | None:
-        """The refusal of an answered update, once."""
-        refusal = self._updates.pop(event_id, None)
-        return None if refusal is None else _server_error(refusal)
+        """The end of an update, answered or not: the refusal, if there was one."""
+        if self._update_id == event_id:
+            self._update_id = None
+        refusal, self._refusal = self._refusal, None
+        return refusal
 
     @property
     def updating(self) -> bool:
         """Whether a `session.update` waits for its answer; audio is held as long."""
-        return None in self._updates.values()
+        return self._update_id is not None
 
     def best_effort(self, event_id: str) -> None:
         """A refusal of that event changes nothing: it becomes a `Harmless` event."""
@@ -250,20 +276,17 @@ class Session:
             raise LocalProtocolError(
                 f"{call_id} is a call of the server's own tools; it must not be answered"
             )
-        for group in self._groups.values():
-            if call_id in group.outputs:
-                if group.outputs[call_id] is not None:
-                    raise _answered_twice(call_id)
-                group.outputs[call_id] = output
-                group.deadlines.pop(call_id, None)
-                if group.answered:
-                    group.held_since = now
-                return self._release().send
+        if group := self._group_of(call_id):
+            if group.outputs[call_id] is not None:
+                raise _answered_twice(call_id)
+            group.answer(call_id, output, now)
+            return self._release().send
         if call_id in self._answered_calls:
             raise _answered_twice(call_id)
-        # A call we never saw, perhaps of a session before this one: nothing to wait for.
+        # A call we never saw, perhaps of a session before this one: nothing to hold it for.
         _remember(self._answered_calls, call_id)
-        return (_output(call_id, output), events.ResponseCreate())
+        self._continue = True
+        return (self._output(call_id, output), *self._release().send)
 
     # time
 
@@ -273,24 +296,41 @@ class Session:
 
     def due(self, now: float) -> Step:
         """Release what was held too long, and answer the calls that nobody answered."""
-        for group in self._groups.values():
+        for response_id, group in self._groups.items():
             for call_id in [c for c, deadline in group.deadlines.items() if deadline <= now]:
-                del group.deadlines[call_id]
-                group.outputs[call_id] = _UNANSWERED
-                group.held_since = now
-            if group.held_since is not None and group.held_since + self._hold_timeout <= now:
+                group.answer(call_id, _UNANSWERED, now)
+            if (held_until := self._held_until(response_id, group)) and held_until <= now:
                 group.response_done = True
+                if response_id == self.response_id:
+                    self.response_id = None
         if self._continue and self._heard_at + self._hold_timeout <= now:
             self.response_id = None
         return self._release()
 
     def _deadlines(self) -> Iterable[float]:
-        for group in self._groups.values():
+        for response_id, group in self._groups.items():
             yield from group.deadlines.values()
-            if group.held_since is not None and not group.response_done:
-                yield group.held_since + self._hold_timeout
+            if held_until := self._held_until(response_id, group):
+                yield held_until
         if self._continue:
             yield self._heard_at + self._hold_timeout
+
+    def _held_until(self, response_id: str | None, group: _CallGroup) -> float | None:
+        """When the response must be dead; a sign of life of it counts."""
+        if group.held_since is None or group.response_done:
+            return None
+        speaks = response_id == self.response_id
+        since = max(group.held_since, self._heard_at) if speaks else group.held_since
+        return since + self._hold_timeout
+
+    # calls
+
+    def _group_of(self, call_id: str) -> _CallGroup | None:
+        return next((group for group in self._groups.values() if call_id in group.outputs), None)
+
+    def _output(self, call_id: str, output: str) -> events.ConversationItemCreate:
+        item = ConversationItem.function_call_output(call_id, output)
+        return events.ConversationItemCreate(event_id=self.new_event_id(), item=item)
 
     def _release(self) -> Step:
         """Let the outputs of finished responses go, then one `response.create`.
@@ -303,27 +343,16 @@ class Session:
                 del self._groups[response_id]
                 for call_id, output in group.outputs.items():
                     _remember(self._answered_calls, call_id)
-                    send.append(_output(call_id, output or ""))
+                    send.append(self._output(call_id, output or ""))
         self._continue = self._continue or bool(send)
         if self._continue and self.response_id is None:
             self._continue = False
-            send.append(events.ResponseCreate())
+            send.append(events.ResponseCreate(event_id=self.new_event_id()))
         return Step(send=tuple(send)) if send else _NOTHING
-
-
-def _output(call_id: str, output: str) -> events.ConversationItemCreate:
-    return events.ConversationItemCreate(
-        item=ConversationItem.function_call_output(call_id, output)
-    )
 
 
 def _answered_twice(call_id: str) -> LocalProtocolError:
     return LocalProtocolError(f"{call_id} has its answer already; each call takes one")
-
-
-def _server_error(event: events.Error) -> ServerError:
-    error = event.error
-    return ServerError(error.type, error.code or None, error.message, error.event_id or None)
 
 
 def _remember(memory: OrderedDict[str, None], key: str) -> None:
