@@ -109,9 +109,7 @@ class Question:
 
     def _send_text(self, text: str) -> None:
         item = ConversationItem.user_text(text, id=self._ask_id)
-        self._sender.send(
-            events.ConversationItemCreate(event_id=f"{self._ask_id}-item", item=item)
-        )
+        self._sender.send(events.ConversationItemCreate(event_id=f"{self._ask_id}-item", item=item))
         payload = ResponseCreatePayload(metadata={ASK_KEY: self._ask_id})
         self._sender.send(
             events.ResponseCreate(event_id=f"{self._ask_id}-create", response=payload)

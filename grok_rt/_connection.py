@@ -6,21 +6,27 @@ waiting is also the clock of keepalive and of the books' deadlines. The first ca
 death is kept, and every later call raises it. No lock is held while calling user code.
 
 Close is a protocol: refuse, drain, the close frame last, wait for the peer until the
-deadline, shut the line down, join, release the descriptor, tell.
+deadline, shut the line down, join, release the descriptor, tell. It starts no thread, so
+that it works while the interpreter exits; every open line is then closed with 1001.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import queue
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import attrs
 
 from grok_rt import _codec, events
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
+from grok_rt._ledger import Ledger
+from grok_rt._liveness import Backlog, Keepalive
 from grok_rt._queues import Inbox, Outbox, Parcel, QueueClosed
 from grok_rt.errors import (
     ConnectionClosed,
@@ -28,20 +34,24 @@ from grok_rt.errors import (
     ConnectionClosedOK,
     RemoteProtocolError,
     SendQueueFull,
-    ServerError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from grok_rt._session import Session, Step
+    from grok_rt._session import Session
     from grok_rt._transport import Transport
 
 __all__ = ["Connection", "Limits"]
 
 log = logging.getLogger("grok_rt")
 
-_CLEAN = (1000, 1001)
+_CLEAN = (1000, 1001, 1005)  # 1005: a close frame without a code
+_EXIT_TIMEOUT = 1.0
+_GRACE = 1.0  # seconds that a thread may take to end once it has been woken
+
+#: The lines of this process that `_close_all` has to close; nothing else looks here.
+_live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 @attrs.frozen
@@ -53,9 +63,9 @@ class Limits:
         close_timeout: how long the peer may take to answer a close.
         ping_interval: silence after which we ping; None: never.
         dead_after: silence after which the peer counts as dead; None: never.
+        max_backlog: bytes that wait for the pump at the most.
         outbox_items: events that wait for the writer at the most.
         outbox_bytes: their bytes at the most.
-        max_backlog: bytes that wait for the pump at the most.
         max_backlog_age: seconds that an event waits for the pump at the most.
         stall_timeout: how long the backlog may stay above its bounds.
     """
@@ -64,15 +74,19 @@ class Limits:
     close_timeout: float = 5.0
     ping_interval: float | None = 5.0
     dead_after: float | None = 15.0
+    max_backlog: int = 64 << 20
     outbox_items: int = 256
     outbox_bytes: int = 4 << 20
-    max_backlog: int = 64 << 20
     max_backlog_age: float = 120.0
     stall_timeout: float = 30.0
 
 
 class Connection:
     """The two threads and their queues around one transport.
+
+    Attributes:
+        ledger: the books, and what ended the connection.
+        events_sent: how many events have left this machine.
 
     Args:
         transport: an open line; the connection closes it.
@@ -93,25 +107,30 @@ class Connection:
         on_end: Callable[[Connection], None],
         why_stalled: Callable[[], str],
     ) -> None:
+        now = time.monotonic()
+        self.events_sent = 0
         self._transport = transport
         self._session = session
         self._inbox = inbox
         self._limits = limits
         self._on_end = on_end
-        self._why_stalled = why_stalled
         self._outbox = Outbox(limits.outbox_items, limits.outbox_bytes)
-        self._books = threading.Condition()
-        self._updating = threading.Lock()
-        self._cause: ConnectionClosed | None = None
+        self._keepalive = Keepalive(limits.ping_interval, limits.dead_after, now)
+        self._backlog = Backlog(
+            inbox,
+            limits.max_backlog,
+            limits.max_backlog_age,
+            limits.stall_timeout,
+            why_stalled=why_stalled,
+            now=now,
+        )
+        self.ledger = Ledger(session, self._send_now)
         self._peer_close: tuple[int, str] | None = None
-        self._heard_at = time.monotonic()
-        self._pinged_at = self._heard_at
-        self._backlog_checked_at = self._heard_at
-        self._overfull_since: float | None = None
-        self._warned = False
-        self._unsent: list[Frame] = []
+        self._in_flight: list[Frame] = []
+        self._abandoned: list[Frame] = []
         self._reader_done = threading.Event()
         self._done = threading.Event()
+        self._pid = os.getpid()
         self._reader = threading.Thread(target=self._read, name="grok-rt-reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="grok-rt-writer", daemon=True)
 
@@ -119,28 +138,29 @@ class Connection:
 
     def start(self) -> None:
         """Start both threads."""
+        _live.add(self)
         self._writer.start()
         self._reader.start()
 
     @property
     def is_open(self) -> bool:
         """Whether events are still taken."""
-        return self._cause is None
+        return self.ledger.cause is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all has been told, and no thread is left."""
+        return self._done.is_set()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether it belongs to the parent of this process: its threads are not here."""
+        return self._pid != os.getpid()
 
     @property
     def code(self) -> int:
         """The peer's close code; 1006 when it sent none."""
         return self._peer_close[0] if self._peer_close else 1006
-
-    def error(self) -> ConnectionClosed:
-        """A fresh exception with the first cause of death."""
-        cause = self._cause or ConnectionClosedOK(1000)
-        kind = (
-            ConnectionClosedOK if isinstance(cause, ConnectionClosedOK) else ConnectionClosedError
-        )
-        error = kind(cause.code, cause.reason, cause.cause, unsent=cause.unsent)
-        error.__cause__ = cause.cause
-        return error
 
     def send(self, event: events.ClientEvent, *, timeout: float | None = None) -> None:
         """Queue an event; blocks up to `timeout` seconds (None: `send_timeout`) for room.
@@ -158,103 +178,83 @@ class Connection:
         self._put(Parcel(Frame(TEXT, _codec.encode_append(pcm)), is_audio=True), timeout)
 
     def send_newest_audio(self, pcm: bytes) -> int:
-        """Queue sound at once; returns the bytes of older sound that had to be dropped for it.
+        """Queue sound at once, in place of the oldest sound that waits if need be.
 
-        Raises:
-            SendQueueFull: what waits is not sound.
+        Returns:
+            The bytes of sound that were dropped: these too, if nothing but events waits.
         """
         frame = Frame(TEXT, _codec.encode_append(pcm))
         dropped = self._outbox.drop_oldest_audio(len(frame.data))
-        self._put(Parcel(frame, is_audio=True), 0.0)
-        return sum(len(_codec.decode(each.data).audio) for each in dropped)
+        try:
+            self._put(Parcel(frame, is_audio=True), 0.0)
+        except SendQueueFull:
+            dropped.append(frame)
+        lost = (_codec.decode(each.data) for each in dropped)
+        return sum(len(e.audio) for e in lost if isinstance(e, events.InputAudioBufferAppend))
 
     def _put(self, parcel: Parcel, timeout: float | None) -> None:
         wait = self._limits.send_timeout if timeout is None else timeout
         try:
             self._outbox.put_parcel(parcel, timeout=wait)
         except queue.Full:
+            # The writer is stuck in the line, and cannot see that nobody is at its other end.
+            if why := self._keepalive.dead(time.monotonic()):
+                self._lost(ConnectionClosedError(1006, why))
+                raise self.ledger.error() from None
             text = f"no room in the outbox for {wait:g} s: the server or the network is too slow"
             raise SendQueueFull(text, _codec.decode(parcel.frame.data)) from None
         except QueueClosed:
-            raise self.error() from None
+            raise self.ledger.error() from None
 
     def update_session(self, event: events.SessionUpdate, timeout: float) -> bool:
         """Send a `session.update` and wait for its answer, up to `timeout` seconds.
 
-        Audio queued behind it waits as long. One update at a time is in flight.
+        Audio queued behind it waits as long.
 
         Returns:
             False if no answer came in time: then audio flows again, unconfirmed.
 
         Raises:
-            ServerError: the server refused it; its earlier configuration stays.
-            ConnectionClosed: the connection has ended.
+            SendQueueFull: no room in time.
+            GrokError: as `Ledger.update`.
         """
-        event_id = event.event_id or ""
-        deadline = time.monotonic() + timeout
-        if not self._updating.acquire(timeout=max(0.0, timeout)):
-            return False
+        parcel = Parcel(Frame(TEXT, _codec.encode(event)), closes_gate=True)
         try:
-            with self._books:
-                self._session.update_sent(event_id)
-            parcel = Parcel(Frame(TEXT, _codec.encode(event)), closes_gate=True)
-            try:
-                self._outbox.put_parcel(parcel, timeout=max(0.0, deadline - time.monotonic()))
-            except (queue.Full, QueueClosed):
-                pass  # the wait below raises, or reports that nothing came
-            with self._books:
-                answered = self._books.wait_for(
-                    lambda: self._session.update_answered(event_id) or self._cause is not None,
-                    max(0.0, deadline - time.monotonic()),
-                )
-                if self._cause is not None:
-                    raise self.error()
-                refusal = self._session.take_refusal(event_id)
+            return self.ledger.update(
+                event.event_id or "", lambda left: self._put(parcel, left), timeout
+            )
         finally:
             self._outbox.open_gate()
-            self._updating.release()
-        if refusal is not None:
-            raise refusal
-        return answered
 
     def tool_result(self, call_id: str, output: str) -> None:
-        """Answer a call; it leaves when its response is over. Never blocks.
-
-        Raises:
-            LocalProtocolError: the call is answered already, or not ours to answer.
-            ConnectionClosed: the connection has ended.
-        """
-        if self._cause is not None:
-            raise self.error()
-        with self._books:
-            self._send_now(self._session.tool_result(call_id, output, time.monotonic()))
+        """Answer a call; it leaves when its response is over. Raises as `Ledger.tool_result`."""
+        self.ledger.tool_result(call_id, output)
         self._outbox.wake()
 
-    def wait(self, met: Callable[[Session], bool], timeout: float) -> bool:
-        """Wait until the books say so; false after `timeout` seconds.
+    def begin_close(self, code: int = 1000, reason: str = "") -> None:
+        """Refuse, drain, send the close frame: without waiting for any of it.
 
         Raises:
-            ConnectionClosed: the connection ended first.
+            LocalProtocolError: a code that must not be sent.
         """
-        with self._books:
-            self._books.wait_for(lambda: met(self._session) or self._cause is not None, timeout)
-            if met(self._session):
-                return True
-            if self._cause is not None:
-                raise self.error()
-            return False
+        last = Frame(CLOSE, close_payload(code, reason))
+        self.ledger.end(ConnectionClosedOK(code, reason or "closed by this program"))
+        self._outbox.close(last)
 
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
-        """Refuse, drain, close, join. Any thread, any number of times; bounded by `timeout`."""
-        limit = self._limits.close_timeout if timeout is None else timeout
-        deadline = time.monotonic() + limit
-        self._end(ConnectionClosedOK(code, reason or "closed by this program"))
-        self._outbox.close(Frame(CLOSE, close_payload(code, reason)))
-        self._reader_done.wait(limit)
-        self._transport.shutdown()
-        self._done.wait(max(1.0, deadline - time.monotonic()))
+        """Refuse, drain, close, join. Any thread, any number of times; bounded by `timeout`.
+
+        Raises:
+            LocalProtocolError: a code that must not be sent.
+        """
+        if self.is_forked:
+            return  # the line is the parent's
+        self.begin_close(code, reason)
+        if not self._done.wait(self._limits.close_timeout if timeout is None else timeout):
+            self._transport.shutdown()
+            self._done.wait(_GRACE)
         for thread in (self._writer, self._reader):
-            thread.join(1.0)
+            thread.join(_GRACE)
 
     # the reader thread
 
@@ -263,7 +263,7 @@ class Connection:
         try:
             while True:
                 opcode, data = recv()
-                self._heard_at = now = time.monotonic()
+                self._keepalive.heard_at = now = time.monotonic()
                 if opcode == TEXT:
                     self._take_text(data, now)
                 elif opcode == BINARY:
@@ -273,11 +273,11 @@ class Connection:
                 elif opcode == CLOSE:
                     self._closed_by_peer(data)
                     break
-                if now - self._backlog_checked_at >= 1.0 and self._overfull(now):
+                if why := self._backlog.stalled(now):
+                    self._give_up(ConnectionClosedError(1000, why))
                     break
         except RemoteProtocolError as error:
-            self._end(ConnectionClosedError(error.close_code, str(error), error))
-            self._outbox.close(Frame(CLOSE, close_payload(error.close_code, "")))
+            self._give_up(ConnectionClosedError(error.close_code, str(error), error))
         except ConnectionClosed as error:
             self._lost(error)
         except Exception as error:  # a defect of ours must not leave the caller waiting
@@ -294,79 +294,51 @@ class Connection:
         self._take(event, len(data), now)
 
     def _take(self, event: events.Event, size: int, now: float) -> None:
-        with self._books:
-            step = self._session.received(event, now)
-            self._send_now(step.send)
-            if not self._session.updating:
-                self._outbox.open_gate()
-            self._books.notify_all()
+        step = self.ledger.received(event, now)
+        if not self.ledger.updating:
+            self._outbox.open_gate()
+        if self.ledger.next_at() is not None:
+            self._outbox.wake()  # the writer may have to look at the clock sooner
         self._inbox.put_event(step.instead or event, size)
         for told in step.tell:
             self._inbox.put_event(told)
         if step.fatal is not None:
-            self._fatal(step.fatal)
-
-    def _fatal(self, error: ServerError) -> None:
-        """The server said that it ends the session; give it the time of a close to do so."""
-        self._end(ConnectionClosedError(1000, str(error), error))
-        self._outbox.close(Frame(CLOSE, close_payload(1000, "")))
+            # The server ends the session: it has the time of a close to do so.
+            self._give_up(ConnectionClosedError(1000, str(step.fatal), step.fatal))
 
     def _closed_by_peer(self, data: bytes) -> None:
         code, reason = self._peer_close = parse_close(data)
         kind = ConnectionClosedOK if code in _CLEAN else ConnectionClosedError
-        self._end(kind(code, reason or "closed by the server"))
+        self.ledger.end(kind(code, reason or "closed by the server"))
         self._outbox.close(Frame(CLOSE, data[:2]))
-
-    def _overfull(self, now: float) -> bool:
-        """Whether the pump has been too far behind for too long; ends the session if so."""
-        self._backlog_checked_at = now
-        size, age = self._inbox.backlog()
-        limits = self._limits
-        if not self._warned and (size * 4 > limits.max_backlog or age * 4 > limits.max_backlog_age):
-            self._warned = True
-            log.warning("%d bytes of events wait for %.0f s: %s", size, age, self._why_stalled())
-        if size <= limits.max_backlog and age <= limits.max_backlog_age:
-            self._overfull_since = None
-            return False
-        if self._overfull_since is None:
-            self._overfull_since = now
-        if now - self._overfull_since <= limits.stall_timeout:
-            return False
-        why = f"{size} bytes of events waited for {age:.0f} s: {self._why_stalled()}"
-        self._end(ConnectionClosedError(1000, why))
-        self._outbox.close(Frame(CLOSE, close_payload(1000, "")))
-        return True
 
     def _finish(self) -> None:
         """Last of all, on the reader: nobody may be inside the line when it is released."""
         self._reader_done.set()
-        self._writer.join(1.0)  # a drained outbox and its close frame are on their way
+        self._writer.join(_GRACE)  # a drained outbox and its close frame are on their way
         self._transport.shutdown()
-        self._unsent += self._outbox.abort()
+        self._abandoned += self._outbox.abort()
         self._writer.join()
         self._transport.close()
-        self._keep_unsent()
+        unsent = [frame for frame in (*self._in_flight, *self._abandoned) if frame.opcode == TEXT]
+        if (cause := self.ledger.cause) is not None:
+            cause.unsent = tuple(_codec.decode(frame.data) for frame in unsent)
         try:
             self._on_end(self)
         finally:
+            _live.discard(self)
             self._done.set()
-
-    def _keep_unsent(self) -> None:
-        cause = self._cause
-        if self._unsent and cause is not None:
-            cause.unsent = tuple(_codec.decode(f.data) for f in self._unsent if f.opcode == TEXT)
 
     # the writer thread
 
     def _write(self) -> None:
-        batch: list[Frame] | None = []
         try:
-            while True:
-                batch = self._outbox.take_batch(self._patience())
-                if batch is None:
-                    return
+            while (batch := self._outbox.take_batch(self._patience())) is not None:
                 if batch:
+                    self._in_flight = batch
                     self._transport.send(batch)
+                    self._in_flight = []
+                    self.events_sent += sum(frame.opcode == TEXT for frame in batch)
                     if batch[-1].opcode == CLOSE:
                         break
                 self._tick()
@@ -374,7 +346,6 @@ class Connection:
             if not self._reader_done.wait(self._limits.close_timeout):
                 self._transport.shutdown()
         except ConnectionClosed as error:
-            self._unsent += batch or []
             self._lost(error)
         except Exception as error:  # a defect of ours must not leave the caller waiting
             log.exception("the writer failed")
@@ -382,46 +353,42 @@ class Connection:
 
     def _patience(self) -> float | None:
         """Seconds until the writer has something to do besides sending."""
-        moments = []
-        with self._books:
-            due = self._session.next_deadline()
-        if due is not None:
-            moments.append(due)
-        if self._limits.ping_interval is not None:
-            moments.append(max(self._heard_at, self._pinged_at) + self._limits.ping_interval)
-        if self._limits.dead_after is not None:
-            moments.append(self._heard_at + self._limits.dead_after)
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+        moments = (self.ledger.next_at(), self._keepalive.next_at())
+        soonest = min((moment for moment in moments if moment is not None), default=None)
+        return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     def _tick(self) -> None:
         now = time.monotonic()
-        with self._books:
-            due = self._session.next_deadline()
-            if due is not None and due <= now:
-                self._send_now(self._session.due(now).send)
-        silent = now - self._heard_at
-        dead_after, interval = self._limits.dead_after, self._limits.ping_interval
-        if dead_after is not None and silent >= dead_after:
-            raise ConnectionClosedError(1006, f"the server has been silent for {silent:.0f} s")
-        if interval is not None and now - max(self._heard_at, self._pinged_at) >= interval:
-            self._pinged_at = now
+        self.ledger.run_due(now)
+        if why := self._keepalive.dead(now):
+            raise ConnectionClosedError(1006, why)
+        if self._keepalive.ping_is_due(now):
             self._outbox.put_control(Frame(PING, b""))
 
     # under whichever thread
 
-    def _send_now(self, outgoing: tuple[events.ClientEvent, ...]) -> None:
+    def _send_now(self, outgoing: Sequence[events.ClientEvent]) -> None:
         for event in outgoing:
             self._outbox.put_now(Frame(TEXT, _codec.encode(event)))
 
     def _lost(self, cause: ConnectionClosed) -> None:
         """No more frames either way: wake both threads."""
-        self._end(cause)
+        self.ledger.end(cause)
         self._transport.shutdown()
-        self._unsent += self._outbox.abort()
+        self._abandoned += self._outbox.abort()
 
-    def _end(self, cause: ConnectionClosed) -> None:
-        """Keep the first cause, and let everybody know who waits for the books."""
-        with self._books:
-            if self._cause is None:
-                self._cause = cause
-            self._books.notify_all()
+    def _give_up(self, cause: ConnectionClosedError) -> None:
+        """The session cannot go on, but the line can: say so with a close frame."""
+        self.ledger.end(cause)
+        self._outbox.close(Frame(CLOSE, close_payload(cause.code)))
+
+
+@atexit.register
+def _close_all() -> None:
+    """Say goodbye on all lines at once, then wait for them together."""
+    connections = [connection for connection in _live if not connection.is_forked]
+    deadline = time.monotonic() + _EXIT_TIMEOUT
+    for connection in connections:
+        connection.begin_close(1001, "the program exits")
+    for connection in connections:
+        connection.close(timeout=max(0.0, deadline - time.monotonic()))

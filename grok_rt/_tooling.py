@@ -97,11 +97,11 @@ class Tooling:
         by_hand = {
             name: Declared()
             for definition in config.tools
-            if (name := definition.function_name) is not None and name not in by_tool
+            if definition.type == "function" and (name := definition.name)
         }
-        self.declared.clear()
+        # Nothing is taken off: a call of what was declared a moment ago is still ours.
         self.declared.update(by_hand | by_tool)
-        kept = [d for d in config.tools if d.function_name not in by_tool]
+        kept = [d for d in config.tools if d.type != "function" or d.name not in by_tool]
         return (*kept, *self._box.definitions)
 
     def close(self, timeout: float) -> None:

@@ -60,9 +60,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_DEMO_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    demo.add_argument("--file", type=Path, metavar="WAV", help="the question; by default a shipped one")
-    demo.add_argument("--out", type=Path, metavar="WAV", default=Path("answer.wav"), help="the answer")
-    demo.add_argument("--url", help="a realtime endpoint; by default the simulator, or xAI's with a key")
+    demo.add_argument(
+        "--file", type=Path, metavar="WAV", help="the question; by default a shipped one"
+    )
+    demo.add_argument(
+        "--out", type=Path, metavar="WAV", default=Path("answer.wav"), help="the answer"
+    )
+    demo.add_argument(
+        "--url", help="a realtime endpoint; by default the simulator, or xAI's with a key"
+    )
     demo.set_defaults(command=_demo)
     return parser
 

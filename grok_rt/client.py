@@ -1,21 +1,22 @@
 """`GrokClient`: one conversation with Grok, as one object with blocking calls.
 
-Lifecycle lives here, and the verbs that need the session's books; what else can be said
-is `GrokSender`, who hears is `GrokListener`, taking events is `GrokReceiver`, and the
-threads are `Connection`'s. Every method may be called from any
-thread; the docstrings say which of them block, and which may not be called in a handler.
+Here its parts are put together, and here are the verbs that need the session's books.
+What else can be said is `GrokSender`, who hears is `GrokListener`, taking events is
+`GrokReceiver`, opening and closing is `Lifecycle`, and the threads are `Connection`'s.
+Every method may be called from any thread; the docstrings say which of them block, and
+which may not be called in a handler.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
 from grok_rt._asking import Question
+from grok_rt._connection import Connection, Limits
+from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Opening
 from grok_rt._pump import Pump
@@ -24,27 +25,17 @@ from grok_rt._receiver import GrokReceiver
 from grok_rt._sender import GrokSender
 from grok_rt._session import Session
 from grok_rt._tooling import ToolDecorator, Tooling, as_text
-from grok_rt.errors import (
-    AudioError,
-    ConnectFailed,
-    ConnectionClosed,
-    ConnectionClosedError,
-    ConnectionClosedOK,
-    DeadlineExceeded,
-    LocalProtocolError,
-)
+from grok_rt.errors import AudioError, DeadlineExceeded
 from grok_rt.models import SessionConfig
 
 if TYPE_CHECKING:
     import os
-    import socket
     import ssl
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from grok_rt._connection import Connection
     from grok_rt._transport import Transport
     from grok_rt.answer import Answer
     from grok_rt.audio import AudioClip
@@ -53,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["GrokClient", "State"]
 
 log = logging.getLogger("grok_rt")
-
-State = Literal["new", "connecting", "open", "closing", "closed"]
 
 _UPDATE_TIMEOUT = 5.0
 
@@ -118,29 +107,22 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         super().__init__(**handlers)
         if config is not None:
             self.config = config
-        self._opening = Opening(
-            url, api_key, model, conversation_id, call_id, reasoning, dict(headers or {})
+        opening = Opening(
+            url,
+            api_key,
+            model,
+            conversation_id,
+            call_id,
+            reasoning,
+            dict(headers or {}),
+            ssl_context,
+            proxy,
+            allow_insecure,
+            transport,
         )
+        limits = Limits(send_timeout, close_timeout, ping_interval, dead_after, max_backlog)
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
-        self._limits: dict[str, Any] = {
-            "send_timeout": send_timeout,
-            "close_timeout": close_timeout,
-            "ping_interval": ping_interval,
-            "dead_after": dead_after,
-            "max_backlog": max_backlog,
-        }
-        self._dialling: dict[str, Any] = {
-            "ssl_context": ssl_context,
-            "proxy": proxy,
-            "allow_insecure": allow_insecure,
-            "on_socket": self._dialled,
-        }
-        self._transport_factory = transport
-        self._lifecycle = threading.RLock()
-        self._state: State = "new"
-        self._socket: socket.socket | None = None
-        self._connection: Connection | None = None
         self._inbox = Inbox()
         self._tooling = Tooling(
             self,
@@ -155,7 +137,8 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         #: short error text go back to Grok. An open session is told at once.
         self.tool: ToolDecorator = self._tooling.register
         self._session = Session(self._tooling.declared)
-        self._pump = Pump(self._inbox, self._handlers, self._why_closed)
+        self._lifecycle = Lifecycle(opening, self._session, self._inbox, limits)
+        self._pump = Pump(self._inbox, self._handlers, self._lifecycle.why_closed)
 
     # lifecycle
 
@@ -170,23 +153,14 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             ServerError: the server refused the configuration.
             ConfigError: an address or a header that cannot be used.
             LocalProtocolError: this client has connected before.
+            ConnectionClosed: another thread has closed it meanwhile.
         """
-        with self._lifecycle:
-            if self._state != "new":
-                raise LocalProtocolError(
-                    f"this client is {self._state}: a client connects once, make a new one"
-                )
-            self._state = "connecting"
-        deadline = time.monotonic() + self._open_timeout
-        try:
-            self._open(deadline)
-            self._configure(deadline)
-        except BaseException as error:
-            closed_meanwhile = self._state != "connecting"
-            self.close(timeout=min(1.0, self._close_timeout))
-            if closed_meanwhile and isinstance(error, (ConnectFailed, ConnectionClosed)):
-                raise ConnectionClosedOK(1000, "closed while connecting") from None
-            raise
+        self._lifecycle.open(
+            self._configure, self._open_timeout, why_stalled=self._pump.why_stalled
+        )
+        self._inbox.put_event(
+            events.Opened(session_id=self.session_id, conversation_id=self.conversation_id)
+        )
         return self
 
     def close(self, code: int = 1000, reason: str = "", *, timeout: float | None = None) -> None:
@@ -198,30 +172,27 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         """
         limit = self._close_timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
-        with self._lifecycle:
-            if self._state in ("new", "connecting"):
-                self._hang_up()
-            self._state = "closed" if self._connection is None else "closing"
-            connection = self._connection
-        if connection is not None:
-            connection.close(code, reason, limit)
+        self._lifecycle.close(code, reason, limit)
         self._tooling.close(max(0.0, deadline - time.monotonic()))
         self._pump.stop(max(0.1, deadline - time.monotonic()))
-        self._state = "closed"
 
     def start(self) -> Self:
         """Connect if need be, and pump in a background thread; returns at once.
 
         A handler that raises does not end the session: it is logged, and `on_error` hears it.
+
+        Raises:
+            ConcurrencyError: it pumps already, or another thread does.
+            GrokError: as `connect`.
         """
-        if self._state == "new":
+        if self.state == "new":
             self.connect()
         self._require_connection()
         self._pump.start()
         return self
 
     def __enter__(self) -> Self:
-        if self._state == "new":
+        if self.state != "open":
             self.connect()
         return self
 
@@ -235,15 +206,15 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
 
     def __repr__(self) -> str:
         where = f" {self.session_id}" if self.session_id else ""
-        return f"<{type(self).__name__} {self._state}{where}>"
+        return f"<{type(self).__name__} {self.state}{where}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a GrokClient holds threads and a connection: it cannot be pickled or copied")
+        raise TypeError("a GrokClient holds a connection: it cannot be pickled or copied")
 
     @property
     def state(self) -> State:
         """``new``, ``connecting``, ``open``, ``closing`` or ``closed``."""
-        return self._state
+        return self._lifecycle.state
 
     @property
     def session_id(self) -> str | None:
@@ -255,6 +226,11 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         """The server's id of the conversation, once known: what resumption asks for."""
         return self._session.conversation_id
 
+    @property
+    def events_sent(self) -> int:
+        """How many events have left this machine, sound included."""
+        return self._lifecycle.events_sent
+
     # verbs that need the session's books
 
     def send(self, event: events.ClientEvent) -> None:
@@ -265,7 +241,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             SendQueueFull: nothing left for `send_timeout`; it holds the event.
             ConnectionClosed: the session has ended; it holds the first cause.
         """
-        self._open_connection().send(event)
+        self._lifecycle.open_connection().send(event)
 
     def send_audio(self, pcm: bytes, *, block: bool = True, drop_oldest: bool = False) -> None:
         """Append sound to the input buffer, in the session's input format; any length.
@@ -280,10 +256,10 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
 
         Raises:
             AudioError: half a sample.
-            SendQueueFull: there was no room.
+            SendQueueFull: there was no room; never with `drop_oldest`.
             ConnectionClosed: the session has ended.
         """
-        connection = self._open_connection()
+        connection = self._lifecycle.open_connection()
         audio_format = self.config.input_audio_format
         if audio_format.type == "audio/pcm" and len(pcm) % 2:
             raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples")
@@ -310,7 +286,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             LocalProtocolError: the call has its answer already, or the result is no JSON.
             ConnectionClosed: the session has ended.
         """
-        self._open_connection().tool_result(call_id, as_text(result))
+        self._lifecycle.open_connection().tool_result(call_id, as_text(result))
 
     def cancel_response(self) -> None:
         """Stop the reply that is being made; harmless when there is none."""
@@ -326,6 +302,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         Args:
             played_ms: how much of the item's sound was heard, where the caller knows.
         """
+        self._lifecycle.open_connection()
         books = self._session
         response_id, item_id = books.response_id, books.item_id
         if response_id is not None:
@@ -354,7 +331,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             ServerError: the server refused it; the earlier configuration stays.
             ConnectionClosed: the session has ended.
         """
-        connection = self._open_connection()
+        connection = self._lifecycle.open_connection()
         config = self.config if config is None else config
         self._send_config(connection, config, timeout)
         self.config = config
@@ -379,61 +356,22 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             ConnectionClosed: the session ended first.
             ConcurrencyError: called inside a handler.
         """
-        self._open_connection()
+        self._lifecycle.open_connection()
         question = Question(self, self.config, prompt, self._session.new_event_id())
         self._pump.refuse_in_handler(question.what)
         with self._pump.listening(question.what, question.offer) as waiter, question.posed():
             try:
                 self._pump.wait(waiter, timeout)
             except DeadlineExceeded:
-                raise DeadlineExceeded(f"no whole answer in {timeout:g} s: {question.missing}") from None
+                text = f"no whole answer in {timeout:g} s: {question.missing}"
+                raise DeadlineExceeded(text) from None
         return question.answer()
 
     # inside
 
-    def _open(self, deadline: float) -> None:
-        from grok_rt._connection import Connection, Limits
-        from grok_rt._transport import WebSocketTransport
-
-        url, headers = self._opening.target()
-        if self._transport_factory is not None:
-            transport = self._transport_factory(url, headers)
-        else:
-            left = max(0.0, deadline - time.monotonic())
-            transport = WebSocketTransport.connect(url, headers, timeout=left, **self._dialling)
-        with self._lifecycle:
-            self._socket = None
-            if self._state != "connecting":
-                transport.shutdown()
-                transport.close()
-                raise ConnectionClosedOK(1000, "closed while connecting")
-            self._connection = Connection(
-                transport,
-                self._session,
-                self._inbox,
-                Limits(**self._limits),
-                on_end=self._connection_ended,
-                why_stalled=self._pump.why_stalled,
-            )
-            self._connection.start()
-
-    def _configure(self, deadline: float) -> None:
-        connection = self._open_connection()
-        patience = min(_UPDATE_TIMEOUT, max(0.0, deadline - time.monotonic()))
-        self._send_config(connection, self.config, patience)
-        if not connection.wait(_has_greeted, max(0.0, deadline - time.monotonic())):
-            raise ConnectFailed(
-                f"the server accepted the connection and said nothing for {self._open_timeout:g} s.",
-                hint="Is the url that of the realtime endpoint?",
-            )
-        with self._lifecycle:
-            if self._state != "connecting":
-                raise self._why_closed()
-            self._state = "open"
-        books = self._session
-        self._inbox.put_event(
-            events.Opened(session_id=books.session_id, conversation_id=books.conversation_id)
-        )
+    def _configure(self, connection: Connection, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        self._send_config(connection, self.config, max(0.0, min(_UPDATE_TIMEOUT, left)))
 
     def _send_config(self, connection: Connection, config: SessionConfig, timeout: float) -> None:
         config = config.with_tools(self._tooling.definitions(config))
@@ -444,7 +382,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             log.warning("no session.updated within %g s; going on without it", timeout)
 
     def _tool_registered(self) -> None:
-        if self._state == "open":
+        if self.state == "open":
             self.update_session()
 
     def _send_best_effort(self, event_class: type[events.ClientEvent], **fields: Any) -> None:
@@ -453,54 +391,4 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         self.send(event_class(event_id=event_id, **fields))
 
     def _require_connection(self) -> Connection:
-        connection = self._connection
-        if connection is not None:
-            return connection
-        if self._state in ("new", "connecting"):
-            raise LocalProtocolError(
-                "not connected yet: call connect() or start(), or use the client in a with block"
-            )
-        raise self._why_closed()
-
-    def _open_connection(self) -> Connection:
-        connection = self._require_connection()
-        if not connection.is_open:
-            raise connection.error()
-        return connection
-
-    def _dialled(self, raw: socket.socket) -> None:
-        """A connect() is under way: remember the socket, so that close() can wake it."""
-        with self._lifecycle:
-            self._socket = raw
-            if self._state != "connecting":
-                self._hang_up()
-
-    def _hang_up(self) -> None:
-        raw, self._socket = self._socket, None
-        if raw is not None:
-            with contextlib.suppress(OSError):
-                raw.shutdown(2)
-
-    def _connection_ended(self, connection: Connection) -> None:
-        """On the reader thread, last of all."""
-        error = connection.error()
-        lost = isinstance(error, ConnectionClosedError)
-        if lost:
-            self._inbox.put_event(
-                events.ConnectionLost(code=error.code, reason=error.reason, error=error)
-            )
-        self._inbox.put_event(
-            events.Closed(
-                code=connection.code, reason=error.reason, error=error if lost else None
-            )
-        )
-        self._state = "closed"
-
-    def _why_closed(self) -> ConnectionClosed:
-        if self._connection is None:
-            return ConnectionClosedOK(1000, "closed before it was connected")
-        return self._connection.error()
-
-
-def _has_greeted(books: Session) -> bool:
-    return books.session_id is not None or books.conversation_id is not None
+        return self._lifecycle.connection()

@@ -88,29 +88,35 @@ class Demo(GrokClient):
 
     @on(events.ServerEvent)
     def count(self, _event: events.ServerEvent) -> None:
+        """Count whatever comes."""
         self.events_received += 1
 
     @on(events.InputAudioTranscriptionCompleted)
     def heard(self, event: events.InputAudioTranscriptionCompleted) -> None:
+        """Print what was asked."""
         if event.is_final:
             self._print("you", event.transcript)
 
     @on(events.FunctionCalled)
     def called(self, event: events.FunctionCalled) -> None:
+        """Print what Grok looks up."""
         self._print("tool", f"{event.call.name}({event.call.arguments})")
 
     @on(events.AudioDelta)
     def note_first_sound(self, _event: events.AudioDelta) -> None:
+        """Take the time."""
         if self._first_sound is None:
             self._first_sound = time.monotonic()
 
     @on(events.TranscriptDelta)
     def read(self, event: events.TranscriptDelta) -> None:
+        """Print what Grok says, as it comes."""
         print(event.delta if self._line_open else f"grok  {event.delta}", end="", flush=True)
         self._line_open = True
 
     @on(events.ResponseDone)
     def done(self, _event: events.ResponseDone) -> None:
+        """End the line that `read` began."""
         self._end_line()
 
     def hold(self, question: AudioClip, out: Path) -> None:
@@ -151,5 +157,7 @@ class Demo(GrokClient):
 def _end_of_speech(clip: AudioClip) -> float:
     """Seconds into the clip at which its last sound ends."""
     steps = range(int(clip.duration / _STEP), -1, -1)
-    loud = (step for step in steps if clip[step * _STEP : (step + 1) * _STEP].level() > _SILENCE_DBFS)
+    loud = (
+        step for step in steps if clip[step * _STEP : (step + 1) * _STEP].level() > _SILENCE_DBFS
+    )
     return min(clip.duration, (next(loud, 0) + 1) * _STEP)

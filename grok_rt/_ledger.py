@@ -1,0 +1,154 @@
+"""The session's books among threads: one lock around them, and who waits for what they say.
+
+`Session` keeps the books and knows no thread; here the reader shows it each event, the
+writer asks it for what is due, and callers wait for its answers. With the books the first
+cause of the connection's death is kept: it ends every wait. What the books want sent is
+handed on under the lock, so that it leaves in their order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from grok_rt.errors import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    DeadlineExceeded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from grok_rt import events
+    from grok_rt._session import Session, Step
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The books and the cause of death of one connection.
+
+    Attributes:
+        cause: what ended the connection first; None while it lives.
+
+    Args:
+        session: the books.
+        send: takes what they want sent; called under the lock, it must not wait.
+    """
+
+    def __init__(
+        self, session: Session, send: Callable[[Sequence[events.ClientEvent]], None]
+    ) -> None:
+        self.cause: ConnectionClosed | None = None
+        self._session = session
+        self._send = send
+        self._changed = threading.Condition()
+        self._updating = threading.Lock()
+
+    # the connection's threads
+
+    def received(self, event: events.Event, now: float) -> Step:
+        """Enter an event of the server's."""
+        with self._changed:
+            step = self._session.received(event, now)
+            self._send(step.send)
+            self._changed.notify_all()
+        return step
+
+    @property
+    def updating(self) -> bool:
+        """Whether a `session.update` waits for its answer."""
+        with self._changed:
+            return self._session.updating
+
+    def next_at(self) -> float | None:
+        """When `run_due` has something to do at the earliest; None: never."""
+        with self._changed:
+            return self._session.next_deadline()
+
+    def run_due(self, now: float) -> None:
+        """Send what was held too long."""
+        with self._changed:
+            due = self._session.next_deadline()
+            if due is not None and due <= now:
+                self._send(self._session.due(now).send)
+
+    # everybody
+
+    def end(self, cause: ConnectionClosed) -> None:
+        """Keep the first cause, and end all waits."""
+        with self._changed:
+            if self.cause is None:
+                self.cause = cause
+            self._changed.notify_all()
+
+    def error(self) -> ConnectionClosed:
+        """A fresh exception with the first cause of death."""
+        cause = self.cause or ConnectionClosedOK(1000)
+        clean = isinstance(cause, ConnectionClosedOK)
+        kind = ConnectionClosedOK if clean else ConnectionClosedError
+        error = kind(cause.code, cause.reason, cause.cause, unsent=cause.unsent)
+        error.__cause__ = cause.cause
+        return error
+
+    def tool_result(self, call_id: str, output: str) -> None:
+        """Answer a call; never waits.
+
+        Raises:
+            LocalProtocolError: the call is answered already, or not ours to answer.
+            ConnectionClosed: the connection has ended.
+        """
+        with self._changed:
+            if self.cause is not None:
+                raise self.error()
+            self._send(self._session.tool_result(call_id, output, time.monotonic()))
+
+    def update(self, event_id: str, send: Callable[[float], None], timeout: float) -> bool:
+        """Let `send` send a `session.update` in the seconds it is given; wait for the answer.
+
+        The answer carries no id: one update at a time is in flight.
+
+        Returns:
+            False if no answer came within `timeout` seconds.
+
+        Raises:
+            ServerError: the server refused it.
+            DeadlineExceeded: it was not sent, since an earlier one has no answer.
+            ConnectionClosed: the connection has ended.
+        """
+        deadline = time.monotonic() + timeout
+        if not self._updating.acquire(timeout=timeout):
+            raise DeadlineExceeded(f"an earlier session.update has had no answer for {timeout:g} s")
+        try:
+            with self._changed:
+                self._session.update_sent(event_id)
+            send(_left(deadline))
+            answered = self.wait(lambda books: books.update_answered(event_id), _left(deadline))
+        finally:
+            with self._changed:
+                refusal = self._session.take_refusal(event_id)
+            self._updating.release()
+        if refusal is not None:
+            raise refusal
+        return answered
+
+    def wait(self, met: Callable[[Session], bool], timeout: float) -> bool:
+        """Wait until the books say so; false after `timeout` seconds.
+
+        Raises:
+            ConnectionClosed: the connection ended first.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: met(self._session) or self.cause is not None, timeout)
+            if met(self._session):
+                return True
+            if self.cause is not None:
+                raise self.error()
+            return False
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

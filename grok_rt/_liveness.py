@@ -1,0 +1,114 @@
+"""Whether both ends keep up: a server that has gone silent, a pump that has fallen behind.
+
+Pure: no thread and no clock; each is told the time in monotonic seconds. `Keepalive` is
+asked by the writer, whose waiting is its clock, and told by the reader; `Backlog` is the
+reader's alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grok_rt._queues import Inbox
+
+__all__ = ["Backlog", "Keepalive"]
+
+log = logging.getLogger("grok_rt")
+
+_LOOK_EVERY = 1.0
+_WARN_AT = 4  # a quarter of the bounds
+
+
+class Keepalive:
+    """When to ping, and when a silent server counts as dead.
+
+    Args:
+        ping_interval: seconds of silence after which to ping; None: never.
+        dead_after: seconds of silence after which the server counts as dead; None: never.
+        now: when the line was opened.
+    """
+
+    def __init__(self, ping_interval: float | None, dead_after: float | None, now: float) -> None:
+        self.heard_at = now
+        self._pinged_at = now
+        self._ping_interval = ping_interval
+        self._dead_after = dead_after
+
+    def next_at(self) -> float | None:
+        """When the writer has to look again at the latest; None: never."""
+        moments = []
+        if self._ping_interval is not None:
+            moments.append(max(self.heard_at, self._pinged_at) + self._ping_interval)
+        if self._dead_after is not None:
+            moments.append(self.heard_at + self._dead_after)
+        return min(moments, default=None)
+
+    def ping_is_due(self, now: float) -> bool:
+        """Whether to ping now; a yes counts as done."""
+        interval = self._ping_interval
+        if interval is None or now - max(self.heard_at, self._pinged_at) < interval:
+            return False
+        self._pinged_at = now
+        return True
+
+    def dead(self, now: float) -> str | None:
+        """Why the server counts as dead; None: it does not."""
+        silent = now - self.heard_at
+        if self._dead_after is None or silent < self._dead_after:
+            return None
+        return f"the server has been silent for {silent:.0f} s"
+
+
+class Backlog:
+    """Whether the pump has been too far behind for too long.
+
+    Args:
+        inbox: what waits for the pump.
+        max_bytes: how much may wait.
+        max_age: for how many seconds an event may wait.
+        stall_timeout: for how many seconds either may be exceeded.
+        why_stalled: a sentence that names who keeps the events waiting.
+        now: when the line was opened.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        max_bytes: int,
+        max_age: float,
+        stall_timeout: float,
+        *,
+        why_stalled: Callable[[], str],
+        now: float,
+    ) -> None:
+        self._inbox = inbox
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._stall_timeout = stall_timeout
+        self._why_stalled = why_stalled
+        self._looked_at = now
+        self._over_since: float | None = None
+        self._warned = False
+
+    def stalled(self, now: float) -> str | None:
+        """Why the session cannot go on; None: it can. Looks once a second, warns once."""
+        if now - self._looked_at < _LOOK_EVERY:
+            return None
+        self._looked_at = now
+        size, age = self._inbox.backlog()
+        what = f"{size} bytes of events have waited for up to {age:.0f} s"
+        if not self._warned and max(size / self._max_bytes, age / self._max_age) * _WARN_AT > 1:
+            self._warned = True
+            log.warning("%s: %s", what, self._why_stalled())
+        if size <= self._max_bytes and age <= self._max_age:
+            self._over_since = None
+            return None
+        if self._over_since is None:
+            self._over_since = now
+        if now - self._over_since < self._stall_timeout:
+            return None
+        return f"{what}: {self._why_stalled()}"
