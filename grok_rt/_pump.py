@@ -3,10 +3,11 @@
 `recv`, iteration, `run` and `start` are explicit pumps: two at once are an error. The
 waiting verbs share leadership: while nobody pumps, one of the waiting threads leads and
 the others wait; when it has what it waited for, leadership passes on. Beside an explicit
-pump of another thread they all just wait.
+pump of another thread they all just wait; one that comes later takes over at once.
 
 Runs on the caller's thread, or on the dispatcher thread that `start` makes. The lock
 guards leadership and the list of waiters only; it is never held while a handler runs.
+Whoever waits for an event learns of it when all handlers have heard it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ __all__ = ["Expectation", "Pump"]
 log = logging.getLogger("grok_rt")
 
 E = TypeVar("E", bound=events.Event)
+
+_LAST_CALL = 0.1  # seconds for the dispatcher to drop what it was not given the time for
 
 
 class Expectation(Generic[E]):
@@ -79,7 +82,7 @@ class Waiter:
         self.what = what
         self.offer = offer
         self.done = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 class Pump:
@@ -114,7 +117,8 @@ class Pump:
         with self._holding("recv()"):
             deadline = None if timeout is None else time.monotonic() + timeout
             with self._leading(deadline, "recv()"):
-                event, failed = self._step(deadline, "the next event")
+                event = self._take(deadline, "the next event")
+                failed = self._hear(event)
         _raise_first(failed)
         return event
 
@@ -125,33 +129,42 @@ class Pump:
             ConnectionClosedError: it did not end cleanly; after the `Closed` event.
         """
         with self._holding(verb):
-            while not self._ended:
+            while True:
                 with self._leading(None, verb):
                     if self._ended:
                         break
-                    event, failed = self._step(None, "the next event")
+                    event = self._take(None, "the next event")
+                    failed = self._hear(event)
                 _raise_first(failed)
                 yield event
-        self._raise_unless_clean()
+        error = self._closed()
+        if not isinstance(error, ConnectionClosedOK):
+            raise error
 
     def start(self) -> None:
         """Pump in a dispatcher thread until the connection has ended."""
         with self._turn:
             self._refuse_second_pump("start()")
             thread = threading.Thread(target=self._dispatch, name="grok-rt-pump", daemon=True)
-            self._thread = thread
-            # The name of the thread is not known before it runs: it takes the hold over.
-            self._holder = (0, "start()")
             thread.start()
+            self._thread = thread
+            # Known once it runs; it waits for the lock meanwhile.
+            self._holder = (thread.ident or 0, "start()")
+        self._inbox.wake()
 
     def stop(self, timeout: float) -> None:
-        """After the connection's end: join the dispatcher; it drops the rest at `timeout`."""
+        """After the connection's end: join the dispatcher.
+
+        Events whose handlers have no time within `timeout` seconds are dropped, but `Closed`.
+        """
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return
         thread.join(timeout)
         if thread.is_alive():
+            log.warning("events are dropped at the end: %s", self.why_stalled())
             self._discarding = True
+            thread.join(_LAST_CALL)
 
     # waiting verbs
 
@@ -178,27 +191,38 @@ class Pump:
         deadline = None if timeout is None else time.monotonic() + timeout
         self.refuse_in_handler(waiter.what)
         me = threading.get_ident()
-        while not waiter.done:
-            with self._turn:
-                self._turn.wait_for(
-                    lambda: waiter.done or self._ended or self._may_lead(me), _left(deadline)
-                )
-                if waiter.done:
-                    break
-                if self._ended:
-                    raise self._closed()
-                if not self._may_lead(me):
-                    raise self._too_late(waiter.what)
-                self._leader = me
+        while True:
             try:
-                # An explicit pump that has come meanwhile takes over after this event.
-                while not waiter.done and not self._ended and self._may_stay(me):
-                    _, failed = self._step(deadline, waiter.what)
-                    _raise_first(failed)
+                with self._turn:
+                    self._turn.wait_for(
+                        lambda: waiter.done or self._ended or self._may_lead(me), _left(deadline)
+                    )
+                    if waiter.done:
+                        break
+                    if self._ended:
+                        raise self._closed()
+                    if not self._may_lead(me):
+                        raise self._too_late(waiter.what)
+                    self._leader = me
+                self._lead(waiter, deadline)
             finally:
                 self._pass_on()
         if waiter.error is not None:
             raise waiter.error
+
+    def _lead(self, waiter: Waiter, deadline: float | None) -> None:
+        """Pump for all who wait, until this one has enough or an explicit pump has come."""
+        me = threading.get_ident()
+        while self._may_stay(me):
+            try:
+                event = self._take(deadline, waiter.what, unless=lambda: not self._may_stay(me))
+            except _Displaced:
+                return
+            _raise_first(self._hear(event))
+            if waiter.done or self._ended:
+                return
+            if deadline is not None and time.monotonic() >= deadline:
+                raise self._too_late(waiter.what)
 
     def refuse_in_handler(self, what: str) -> None:
         """Raise if this thread is inside a handler: nobody could deliver what it waits for."""
@@ -209,41 +233,48 @@ class Pump:
                 f"keeps the events from coming. Use submit(), or another thread."
             )
 
-    @property
-    def background(self) -> bool:
-        """Whether `start` pumps."""
-        return self._thread is not None and self._thread.is_alive()
-
     def why_stalled(self) -> str:
         """A sentence that names who keeps events waiting."""
-        handling = self._handling
-        if handling is not None:
-            _, event, since = handling
-            took = time.monotonic() - since
-            return f"a handler of {type(event).__name__} has been running for {took:.0f} s"
-        if self._holder is not None:
-            return f"the caller of {self._holder[1]} takes them too slowly"
+        holder = self._holder
+        if busy := self._busy():
+            return busy
+        if holder is not None:
+            return f"the caller of {holder[1]} takes them too slowly"
         return "nobody takes them: iterate over the client, or call run() or start()"
+
+    def _busy(self) -> str:
+        handling = self._handling
+        if handling is None:
+            return ""
+        _, event, since = handling
+        took = time.monotonic() - since
+        return f"a handler of {type(event).__name__} has been running for {took:.0f} s"
 
     # leadership
 
     @contextlib.contextmanager
     def _holding(self, verb: str) -> Iterator[None]:
         """Be the explicit pump."""
-        with self._turn:
-            self._refuse_second_pump(verb)
-            self._holder = (threading.get_ident(), verb)
+        hold = (threading.get_ident(), verb)
         try:
+            with self._turn:
+                self._refuse_second_pump(verb)
+                self._holder = hold
+            self._inbox.wake()
             yield
         finally:
-            with self._turn:
+            self._let_go(hold)
+
+    def _let_go(self, hold: tuple[int, str] | None) -> None:
+        with self._turn:
+            if self._holder is hold:
                 self._holder = None
                 self._turn.notify_all()
 
     def _refuse_second_pump(self, verb: str) -> None:
         self.refuse_in_handler(verb)
         if self._holder is not None:
-            raise ConcurrencyError(f"{verb} while {self._holder[1]} already takes the events")
+            raise ConcurrencyError(f"{verb} while {self._holder[1]} takes the events already")
 
     def _may_lead(self, me: int) -> bool:
         return self._leader is None and self._may_stay(me)
@@ -254,101 +285,104 @@ class Pump:
 
     @contextlib.contextmanager
     def _leading(self, deadline: float | None, what: str) -> Iterator[None]:
-        me = threading.get_ident()
-        with self._turn:
-            if not self._turn.wait_for(lambda: self._leader is None, _left(deadline)):
-                raise self._too_late(what)
-            self._leader = me
+        # Whatever interrupts this, Ctrl+C included: who has taken the lead passes it on.
         try:
+            with self._turn:
+                if not self._turn.wait_for(lambda: self._leader is None, _left(deadline)):
+                    raise self._too_late(what)
+                self._leader = threading.get_ident()
             yield
         finally:
             self._pass_on()
 
     def _pass_on(self) -> None:
         with self._turn:
-            self._leader = None
-            self._turn.notify_all()
+            if self._leader == threading.get_ident():
+                self._leader = None
+                self._turn.notify_all()
 
     # one event
 
-    def _step(self, deadline: float | None, what: str) -> tuple[events.Event, list[Failed]]:
+    def _take(
+        self,
+        deadline: float | None,
+        what: str,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> events.Event:
         if self._ended:
             raise self._closed()
         try:
-            event = self._inbox.take_event(_left(deadline))
+            return self._inbox.take_event(_left(deadline), unless=unless)
         except queue.Empty:
+            if unless():
+                raise _Displaced from None
             raise self._too_late(what) from None
-        return event, self._hear(event)
 
     def _hear(self, event: events.Event) -> list[Failed]:
         self._last = event
-        if self._waiters:
-            self._offer(event)
+        satisfied: list[Waiter] = []
         outer = self._handling
         self._handling = (threading.get_ident(), event, time.monotonic())
         try:
-            failed = self._handlers.hear(event)
+            self._offer(event, satisfied)
+            return self._handlers.hear(event)
         finally:
             self._handling = outer
-            if isinstance(event, events.Closed):
+            ends = isinstance(event, events.Closed)
+            if satisfied or ends:
                 with self._turn:
-                    self._ended = True
+                    for waiter in satisfied:
+                        waiter.done = True
+                    self._ended = self._ended or ends
                     self._turn.notify_all()
-        return failed
 
-    def _offer(self, event: events.Event) -> None:
+    def _offer(self, event: events.Event, satisfied: list[Waiter]) -> None:
         for waiter in self._waiters:
             if waiter.done:
                 continue
             try:
-                done = waiter.offer(event)
-            except Exception as error:  # a predicate's error belongs to who waits with it
+                if waiter.offer(event):
+                    satisfied.append(waiter)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
                 waiter.error = error
-                done = True
-            if done:
-                with self._turn:
-                    waiter.done = True
-                    self._turn.notify_all()
+                satisfied.append(waiter)
 
     def _dispatch(self) -> None:
         """The dispatcher thread: the session outlives its handlers' errors."""
         with self._turn:
-            self._holder = (threading.get_ident(), "start()")
+            hold = self._holder
         try:
-            while not self._ended:
+            while True:
                 with self._leading(None, "start()"):
                     if self._ended:
                         break
-                    if self._discarding and not isinstance(self._last, events.Closed):
-                        event = self._inbox.take_event()
-                        failed = self._hear(event) if isinstance(event, events.Closed) else []
-                    else:
-                        event, failed = self._step(None, "the next event")
-                    for one in failed:
-                        self._report(one, event)
+                    event = self._take(None, "the next event")
+                    if self._discarding and not isinstance(event, events.Closed):
+                        continue
+                    for failed in self._hear(event):
+                        self._report(failed, event)
         finally:
-            with self._turn:
-                self._holder = None
-                self._turn.notify_all()
+            self._let_go(hold)
 
     def _report(self, failed: Failed, event: events.Event) -> None:
         log.error("handler %s failed", failed.handler, exc_info=failed.error)
-        if isinstance(event, events.HandlerFailed):
-            return  # whoever hears failures failed: telling them again would go on for ever
+        if isinstance(event, (events.HandlerFailed, events.Closed)):
+            # Who hears failures has failed, and would for ever; and nothing follows the end.
+            return
         told = events.HandlerFailed(error=failed.error, event=event, handler=failed.handler)
         for again in self._hear(told):
             self._report(again, told)
 
-    # ends
-
     def _too_late(self, what: str) -> DeadlineExceeded:
-        last = "nothing" if self._last is None else self._last.type
-        return DeadlineExceeded(f"{what} did not come in time; the last event was {last}")
+        last = "no event came" if self._last is None else f"the last event was {self._last.type}"
+        why = f"; {busy}" if (busy := self._busy()) else ""
+        return DeadlineExceeded(f"{what} did not come in time; {last}{why}")
 
-    def _raise_unless_clean(self) -> None:
-        error = self._closed()
-        if not isinstance(error, ConnectionClosedOK):
-            raise error
+
+class _Displaced(Exception):
+    """An explicit pump has come: it takes the events from now on."""
 
 
 def _left(deadline: float | None) -> float | None:
