@@ -17,8 +17,8 @@ from grok_rt import events
 from grok_rt._asking import Question
 from grok_rt._connection import Connection, Limits
 from grok_rt._lifecycle import Lifecycle, State
-from grok_rt._listener import GrokListener
-from grok_rt._opening import DEFAULT_MODEL, ApiKey, Opening
+from grok_rt._listener import GrokListener, HandlerKeywords
+from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from grok_rt._transport import Transport
     from grok_rt.answer import Answer
@@ -56,6 +56,9 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
     Args:
         api_key: a key, an ephemeral token, or a callable that returns one at each connect;
             by default `XAI_API_KEY` from the environment.
+        auth: how it is shown to the server: ``"bearer"`` in the header ``Authorization``,
+            ``"subprotocol"`` in ``Sec-WebSocket-Protocol``, as browsers must do with a token,
+            ``"openai"`` likewise, in the words of OpenAI's older protocol.
         config: how the session behaves; by default the class's `config`.
         model: the voice model; the server replaces names it does not know in silence.
         url: the endpoint; by default `GROK_RT_URL` from the environment, else xAI's.
@@ -72,7 +75,8 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         proxy: a proxy's URL; None: no proxy; by default the environment's.
         headers: more headers for the handshake.
         allow_insecure: permits ``ws://`` to a host that is not this machine.
-        transport: a factory ``(url, headers) -> Transport`` in place of a WebSocket.
+        transport: a factory ``(url, headers) -> Transport`` in place of a WebSocket; the
+            headers show the key, in whichever way `auth` says.
         tools: functions that Grok may call, or a `ToolBox` that clients share.
         handlers: ``on_audio=``, ``on_transcript=``, ``on_function_call=``, ``on_error=``,
             ``on_speech_started=``, ``on_close=``: handlers to register at once.
@@ -84,6 +88,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         self,
         api_key: ApiKey | None = None,
         *,
+        auth: Auth = "bearer",
         config: SessionConfig | None = None,
         model: str | None = DEFAULT_MODEL,
         url: str | None = None,
@@ -102,7 +107,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         allow_insecure: bool = False,
         transport: Callable[[str, Mapping[str, str]], Transport] | None = None,
         tools: Iterable[Tool | Callable[..., Any]] = (),
-        **handlers: Callable[[Any], object] | None,
+        **handlers: Unpack[HandlerKeywords],
     ) -> None:
         super().__init__(**handlers)
         if config is not None:
@@ -119,6 +124,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             proxy,
             allow_insecure,
             transport,
+            auth,
         )
         limits = Limits(send_timeout, close_timeout, ping_interval, dead_after, max_backlog)
         self._open_timeout = open_timeout

@@ -20,7 +20,7 @@ GrokClient()
 GrokClient("key")
 GrokClient(lambda: "a fresh token", config=SessionConfig.telephony(), model="grok-voice-latest")
 GrokClient(open_timeout=3, ping_interval=2.5, allow_insecure=True)
-GrokClient(confg=SessionConfig())  # type: ignore[arg-type]
+GrokClient(confg=SessionConfig())  # type: ignore[call-arg]
 
 grok = GrokClient(config=SessionConfig("Be brief.").with_voice("Eve").with_temperature(0.3))
 assert_type(grok.session_id, str | None)
