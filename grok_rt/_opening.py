@@ -7,12 +7,13 @@ that a key that is a callable can hand out fresh tokens.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Union
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+import time
+from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args
+from urllib.parse import parse_qs, quote, urlencode
 
 import attrs
 
-from grok_rt._secret import Secret
+from grok_rt._secret import Secret, Token
 from grok_rt.errors import AuthenticationFailed, ConfigError
 
 if TYPE_CHECKING:
@@ -22,16 +23,45 @@ if TYPE_CHECKING:
 
     from grok_rt._transport import Transport
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_URL", "ApiKey", "Opening"]
+__all__ = ["DEFAULT_MODEL", "ApiKey", "Auth", "Opening", "credential", "default_url"]
 
-DEFAULT_URL = "wss://api.x.ai/v1/realtime"
-DEFAULT_MODEL = "grok-voice-latest"
+DEFAULT_MODEL: Final = "grok-voice-latest"
 
-ApiKey = Union[str, Secret, "Callable[[], str | Secret]"]
+ApiKey = Union[str, Secret, Token, "Callable[[], str | Secret | Token]"]
+Auth = Literal["bearer", "subprotocol", "openai"]
 
 
-def _hidden(key: ApiKey | None) -> Secret | Callable[[], str | Secret] | None:
-    return Secret(key) if isinstance(key, str) else key
+def default_url() -> str:
+    """Return where sessions are opened unless said otherwise."""
+    return os.environ.get("GROK_RT_URL") or "wss://api.x.ai/v1/realtime"
+
+
+def credential(api_key: ApiKey | None) -> Secret | Token:
+    """Return the key or token to use now, asking the callable or the environment for it.
+
+    Raises:
+        AuthenticationFailed: there is none.
+        ConfigError: it is no string.
+    """
+    key: Any = api_key() if callable(api_key) else api_key
+    if key is None:
+        key = os.environ.get("XAI_API_KEY", "")
+    if not isinstance(key, str | Secret | Token):
+        raise ConfigError(
+            "api_key: a string, a token, or a function that returns one, "
+            f"not an object of type {type(key).__name__}."
+        )
+    value = key if isinstance(key, str) else key.reveal()
+    if not value.strip():
+        raise AuthenticationFailed(
+            "There is no API key.",
+            hint="Set XAI_API_KEY, or pass api_key=; keys are made at https://console.x.ai.",
+        )
+    return key if isinstance(key, Token) else Secret(value.strip())
+
+
+def _hidden(api_key: ApiKey | None) -> ApiKey | None:
+    return Secret(api_key) if isinstance(api_key, str) else api_key
 
 
 @attrs.frozen
@@ -46,17 +76,18 @@ class Opening:
         conversation_id: an earlier conversation to resume.
         call_id: a phone call to join; the model is then the call's.
         reasoning: the reasoning effort, ``high`` or ``none``.
-        headers: more headers for the handshake.
+        headers: more headers for the handshake; they go before ours of the same name.
         ssl_context: whom to trust, in place of the system's authorities.
         proxy: a proxy's URL; None: none; ``environment``: as its variables say.
         allow_insecure: permits ``ws://`` to a host that is not this machine.
         transport: makes the transport, in place of a WebSocket.
+        auth: how the key or token is shown to the server. ``"bearer"``: in the header
+            ``Authorization``. ``"subprotocol"``: a token, in ``Sec-WebSocket-Protocol``, as
+            browsers must. ``"openai"``: the same, in the words of OpenAI's older protocol.
     """
 
     url: str | None = None
-    api_key: Secret | Callable[[], str | Secret] | None = attrs.field(
-        default=None, converter=_hidden
-    )
+    api_key: ApiKey | None = attrs.field(default=None, converter=_hidden)
     model: str | None = DEFAULT_MODEL
     conversation_id: str | None = None
     call_id: str | None = None
@@ -66,17 +97,21 @@ class Opening:
     proxy: str | None = attrs.field(default="environment", repr=False)
     allow_insecure: bool = False
     transport: Callable[[str, Mapping[str, str]], Transport] | None = None
+    auth: Auth = "bearer"
 
     def __attrs_post_init__(self) -> None:
         if self.reasoning not in (None, "high", "none"):
             raise ConfigError(f"reasoning is 'high' or 'none', not {self.reasoning!r}")
+        if self.auth not in get_args(Auth):
+            raise ConfigError(f"auth is one of {', '.join(get_args(Auth))}, not {self.auth!r}")
 
     def dial(self, timeout: float, *, on_socket: Callable[[socket.socket], None]) -> Transport:
-        """Open the line; blocks up to `timeout` seconds.
+        """Open the line; blocks up to `timeout` seconds, beside what a callable key takes.
 
         Raises:
             GrokError: as `target` and `WebSocketTransport.connect`, or as the factory likes.
         """
+        deadline = time.monotonic() + timeout
         url, headers = self.target()
         if self.transport is not None:
             return self.transport(url, headers)
@@ -85,7 +120,7 @@ class Opening:
         return WebSocketTransport.connect(
             url,
             headers,
-            timeout=timeout,
+            timeout=max(0.0, deadline - time.monotonic()),
             ssl_context=self.ssl_context,
             proxy=self.proxy,
             allow_insecure=self.allow_insecure,
@@ -96,30 +131,59 @@ class Opening:
         """The address with its query, and the handshake's headers with the key.
 
         Raises:
-            AuthenticationFailed: there is no key.
+            AuthenticationFailed: there is no key, or a token that the server would refuse.
+            ConfigError: the key is no string.
         """
-        return self._address(), {"Authorization": f"Bearer {self._key()}", **self.headers}
+        url = self._address()
+        key = credential(self.api_key)
+        if isinstance(key, Token):
+            _refuse_useless(key, joins_call="call_id" in _names(url))
+        name, value = self._shown(key.reveal())
+        theirs = {header.lower() for header in self.headers}
+        return url, ({} if name.lower() in theirs else {name: value}) | dict(self.headers)
 
     def _address(self) -> str:
-        parts = urlsplit(self.url or os.environ.get("GROK_RT_URL") or DEFAULT_URL)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        url = self.url or default_url()
+        base, _, given = url.partition("?")
         wanted = {
-            "model": None if self.call_id else self.model,
+            "model": self.model,
             "reasoning.effort": self.reasoning,
             "conversation_id": self.conversation_id,
             "call_id": self.call_id,
         }
-        query = {**{k: v for k, v in wanted.items() if v is not None}, **query}
-        return urlunsplit(parts._replace(query=urlencode(query), fragment=""))
+        present = _names(url)
+        if self.call_id is not None or "call_id" in present:
+            del wanted["model"]
+        added = {k: v for k, v in wanted.items() if v is not None and k not in present}
+        query = "&".join(filter(None, (given, urlencode(added, quote_via=quote))))
+        return f"{base}?{query}" if query else base
 
-    def _key(self) -> str:
-        key = self.api_key() if callable(self.api_key) else self.api_key
-        if key is None:
-            key = os.environ.get("XAI_API_KEY", "")
-        value = key.reveal() if isinstance(key, Secret) else key
-        if not value.strip():
-            raise AuthenticationFailed(
-                "no API key:",
-                hint="set XAI_API_KEY, or pass api_key=; keys are made at console.x.ai.",
-            )
-        return value.strip()
+    def _shown(self, key: str) -> tuple[str, str]:
+        """Return the header that shows the key."""
+        if self.auth == "bearer":
+            return "Authorization", f"Bearer {key}"
+        offers = (
+            f"xai-client-secret.{key}"
+            if self.auth == "subprotocol"
+            else f"realtime, openai-insecure-api-key.{key}, openai-beta.realtime-v1"
+        )
+        return "Sec-WebSocket-Protocol", offers
+
+
+def _refuse_useless(token: Token, *, joins_call: bool) -> None:
+    if joins_call:
+        raise AuthenticationFailed(
+            "A token cannot join a phone call.", hint="Use the API key itself with call_id=."
+        )
+    if token.expired():
+        ago = time.time() - token.expires_at
+        raise AuthenticationFailed(
+            f"The token expired {ago:.0f} s ago.",
+            hint="Make a new one, or pass api_key=tokens.create to have one made at every "
+            "connect; if it is new, check this machine's clock.",
+        )
+
+
+def _names(url: str) -> set[str]:
+    """Return the names in the query of a URL."""
+    return set(parse_qs(url.partition("?")[2], keep_blank_values=True))
