@@ -12,30 +12,38 @@ import re
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+
+class Purpose(NamedTuple):
+    """What a connection is for, in the words of a sentence about its failure."""
+
+    verb: str
+    noun: str
+    peer: str
+    url: str  # where it is found by default
+
+
+SESSION: Final = Purpose("open", "the session", "a WebSocket server", "wss://api.x.ai/v1/realtime")
+
 _LONGEST = 300  # characters of the server's own text that a message quotes
 
 _CHECK_KEY: Final = (
     "Check the API key (XAI_API_KEY) at https://console.x.ai; an ephemeral token may have expired."
 )
-_CHECK_URL: Final = "Check the URL: the default is wss://api.x.ai/v1/realtime."
 _CHECK_NETWORK: Final = "Check the network, the firewall and the proxy settings."
 _TRY_LATER: Final = "The service has a problem; try again later."
 
 _HINTS: Final = {
-    200: _CHECK_URL,
     401: _CHECK_KEY,
     403: "The key, or its team, has no access to the voice API: see https://console.x.ai.",
-    404: _CHECK_URL,
-    405: _CHECK_URL,
-    426: _CHECK_URL,
 }
+_OF_OTHER_PLACES: Final = frozenset((200, 404, 405, 426))
 
 # OpenSSL's X509_V_ERR numbers
 _EXPIRED: Final = 10
@@ -51,8 +59,9 @@ def refused(
     *,
     server: str,
     secrets: Iterable[str] = (),
+    purpose: Purpose = SESSION,
 ) -> ConnectFailed:
-    """Return the error for an HTTP answer that is no upgrade.
+    """Return the error for an HTTP answer that is not the one hoped for.
 
     Args:
         status: the HTTP status.
@@ -60,6 +69,7 @@ def refused(
         body: in any shape: xAI's JSON, OpenAI's, text, or nothing of use.
         server: what to call the server.
         secrets: the credentials that were sent; masked wherever the server quotes them.
+        purpose: what the connection was for.
     """
     code, said = _said(body)
     secrets = tuple(secrets)
@@ -70,7 +80,7 @@ def refused(
     # Seen live: a wrong key is a 400, told from other bad requests by the sentence alone.
     wrong_key = status == 400 and "api key" in said.lower()
 
-    message = f"{server} refused the session: HTTP {status}"
+    message = f"{server} refused {purpose.noun}: HTTP {status}"
     if said or code:
         message += f", {said or code}"
     message = message if message.endswith((".", "!", "?")) else message + "."
@@ -89,14 +99,18 @@ def refused(
         hint = "Redirects are not followed, for the key must not travel: use the final URL."
     elif status >= 500:
         hint = _TRY_LATER
+    elif status in _OF_OTHER_PLACES:
+        hint = _check_url(purpose)
     else:
         hint = _CHECK_KEY if wrong_key else _HINTS.get(status, "")
     kind = AuthenticationFailed if wrong_key or status in (401, 403) else ConnectFailed
     return kind(message, status=status, code=code, hint=hint, request_id=request_id)
 
 
-def unreachable(error: BaseException, *, server: str, timeout: float) -> ConnectFailed:
-    """Return the error for an exception met between resolving and the last byte of the upgrade."""
+def unreachable(
+    error: BaseException, *, server: str, timeout: float, purpose: Purpose = SESSION
+) -> ConnectFailed:
+    """Return the error for an exception met between resolving and the last byte of the answer."""
     if isinstance(error, socket.gaierror):
         if error.errno == socket.EAI_AGAIN:
             return ConnectFailed(
@@ -110,7 +124,8 @@ def unreachable(error: BaseException, *, server: str, timeout: float) -> Connect
         return _untrusted(error, server)
     if isinstance(error, TimeoutError):
         return ConnectFailed(
-            f"{server} did not open the session within {timeout:g} s.", hint=_CHECK_NETWORK
+            f"{server} did not {purpose.verb} {purpose.noun} within {timeout:g} s.",
+            hint=_CHECK_NETWORK,
         )
     if isinstance(error, ConnectionRefusedError):
         return ConnectFailed(
@@ -127,7 +142,9 @@ def unreachable(error: BaseException, *, server: str, timeout: float) -> Connect
             )
         why = f": {error.strerror}" if error.strerror else ""
         return ConnectFailed(f"{server} cannot be reached{why}.", hint=_CHECK_NETWORK)
-    return ConnectFailed(f"{server} did not answer as a WebSocket server does.", hint=_CHECK_URL)
+    return ConnectFailed(
+        f"{server} did not answer as {purpose.peer} does.", hint=_check_url(purpose)
+    )
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
@@ -177,6 +194,10 @@ def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
         )
     why = f": {reason.replace('_', ' ').lower()}" if reason else ""
     return ConnectFailed(f"{server} failed in the TLS handshake{why}.", hint=_CHECK_NETWORK)
+
+
+def _check_url(purpose: Purpose) -> str:
+    return f"Check the URL: the default is {purpose.url}."
 
 
 def _said(body: bytes) -> tuple[str | None, str]:

@@ -18,7 +18,10 @@ from grok_rt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_PORTS = {"wss": 443, "ws": 80}
+WEBSOCKET = ("wss", "ws")  # the secure scheme and the plain one
+HTTP = ("https", "http")
+
+_OFFERS = "sec-websocket-protocol"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SECRET = re.compile(r"auth|cookie|key|secret|token", re.IGNORECASE)
@@ -32,7 +35,7 @@ _OURS = frozenset(
         "sec-websocket-accept",
         "sec-websocket-extensions",
         "sec-websocket-key",
-        "sec-websocket-protocol",
+        _OFFERS,
         "sec-websocket-version",
         "transfer-encoding",
         "upgrade",
@@ -50,8 +53,10 @@ class Target:
     resource: str
 
     @classmethod
-    def parse(cls, url: str, *, allow_insecure: bool = False) -> Target:
-        """Check a ``wss://`` or ``ws://`` URL.
+    def parse(
+        cls, url: str, *, allow_insecure: bool = False, schemes: tuple[str, str] = WEBSOCKET
+    ) -> Target:
+        """Check a URL of one of two schemes: the secure one, and the plain one.
 
         Raises:
             ConfigError: it cannot be used.
@@ -64,10 +69,10 @@ class Target:
             host = (parts.hostname or "").encode("idna").decode()
         except ValueError:
             raise ConfigError("url: the host or the port cannot be read.") from None
-        default = _PORTS.get(parts.scheme)
-        if default is None:
+        secure, plain = schemes
+        if parts.scheme not in schemes:
             raise ConfigError(
-                f"url: it must begin with wss:// (not {parts.scheme or 'nothing'}://)."
+                f"url: it must begin with {secure}:// (not {parts.scheme or 'nothing'}://)."
             )
         if not host:
             raise ConfigError("url: it has no host.")
@@ -76,22 +81,23 @@ class Target:
         if "@" in parts.netloc:
             raise ConfigError("url: credentials do not belong here; use api_key.")
         if "#" in url:
-            raise ConfigError("url: a WebSocket URL has no fragment (#).")
+            raise ConfigError("url: there is no place for a fragment (#).")
         resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not resource.isascii():
             raise ConfigError("url: characters beyond ASCII must be percent-encoded.")
-        if parts.scheme == "ws" and not allow_insecure and not is_loopback(host):
+        if parts.scheme == plain and not allow_insecure and not is_loopback(host):
             raise ConfigError(
-                f"url: ws:// would send the key to {host} unencrypted; "
-                "use wss://, or allow_insecure=True."
+                f"url: {plain}:// would send the key to {host} unencrypted; "
+                f"use {secure}://, or allow_insecure=True."
             )
-        return cls(parts.scheme == "wss", host, port or default, resource)
+        is_secure = parts.scheme == secure
+        return cls(is_secure, host, port or _default_port(secure=is_secure), resource)
 
     @property
     def authority(self) -> str:
         """What the Host header says."""
         where = address(self.host, self.port)
-        return where.removesuffix(f":{_PORTS['wss' if self.secure else 'ws']}")
+        return where.removesuffix(f":{_default_port(secure=self.secure)}")
 
     def __str__(self) -> str:
         return address(self.host, self.port)
@@ -100,6 +106,13 @@ class Target:
 def address(host: str, port: int) -> str:
     """Write host and port as in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def split_offers(headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Take the subprotocols out of headers that carry them: the other headers, and the offers."""
+    others = {name: value for name, value in headers.items() if name.lower() != _OFFERS}
+    lists = [value for name, value in headers.items() if name.lower() == _OFFERS]
+    return others, [offer.strip(" \t") for line in lists for offer in line.split(",")]
 
 
 def check_headers(headers: Mapping[str, str], subprotocols: Sequence[str]) -> list[str]:
@@ -135,8 +148,16 @@ def credentials(headers: Mapping[str, str], subprotocols: Sequence[str]) -> list
         for name, value in headers.items()
         if _SECRET.search(name)
     ]
-    secrets += [offer.partition(".")[2] for offer in subprotocols]  # xai-client-secret.<token>
+    secrets += [
+        offer.partition(".")[2]  # xai-client-secret.<token>
+        for offer in subprotocols
+        if not offer.startswith("openai-beta.")  # a version, which is in every URL as well
+    ]
     return [secret for secret in secrets if secret]
+
+
+def _default_port(*, secure: bool) -> int:
+    return 443 if secure else 80
 
 
 def is_loopback(host: str) -> bool:

@@ -14,16 +14,14 @@ import io
 import re
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from grok_rt._dial import DeadlineSocket, dial
 from grok_rt._framing import FrameReader, pack
 from grok_rt._http import Head, NotHTTP, read_answer, read_head
-from grok_rt._proxy import ENVIRONMENT, Proxy, choose, tunnel
+from grok_rt._line import Line, open_line
+from grok_rt._proxy import ENVIRONMENT
 from grok_rt._refusals import refused, unreachable
-from grok_rt._target import Target, check_headers, credentials
-from grok_rt._tls import TLSSocket, default_context
+from grok_rt._target import Target, check_headers, credentials, split_offers
 from grok_rt.errors import ConnectFailed, ConnectionClosedError
 
 if TYPE_CHECKING:
@@ -36,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Transport", "WebSocketTransport"]
 
 _BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
+
+# what websocket-client does not get to see of a 101, and the part of it that matters here
+_PRIVATE = re.compile(rb"(?im)^(?:set-cookie|sec-websocket-protocol):.*\n")
+_CHOICE = re.compile(rb"(?im)^sec-websocket-protocol:[ \t]*(.*?)[ \t]*\r?\n")
 
 
 class Transport(Protocol):
@@ -98,7 +100,8 @@ class WebSocketTransport:
         Args:
             url: ``wss://…``, or ``ws://…`` to this very machine.
             headers: sent with the upgrade, ``Authorization`` among them.
-            subprotocols: offered to the server; they may carry an ephemeral token.
+            subprotocols: offered to the server, beside those of a header
+                ``Sec-WebSocket-Protocol``; they may carry an ephemeral token.
             timeout: seconds for everything: DNS, dialling, proxy, TLS, upgrade.
             ssl_context: whom to trust, instead of the system's authorities.
             proxy: a proxy's URL (http, https, socks4, socks5); None to go directly.
@@ -114,38 +117,23 @@ class WebSocketTransport:
             MissingExtra: a SOCKS proxy needs python-socks.
         """
         target = Target.parse(url, allow_insecure=allow_insecure)
-        lines = check_headers(headers, subprotocols)
-        via = choose(proxy, host=target.host, port=target.port, secure=target.secure)
-        deadline = time.monotonic() + timeout
-        first: Target | Proxy = via or target
+        headers, offers = split_offers(headers)
+        offers = [*subprotocols, *offers]
+        lines = check_headers(headers, offers)
+        line = open_line(
+            target, timeout=timeout, proxy=proxy, ssl_context=ssl_context, on_socket=on_socket
+        )
         try:
-            raw = dial(first.host, first.port, deadline)
-        except OSError as error:
-            raise unreachable(error, server=str(first), timeout=timeout) from error
-        try:
-            if on_socket is not None:
-                on_socket(raw)
-            wire = DeadlineSocket(raw, deadline)
-            stream: Stream = wire
-            try:
-                if via is not None:
-                    stream = tunnel(wire, via, target.host, target.port)
-                first = target
-                if target.secure:
-                    stream = TLSSocket(stream, ssl_context or default_context(), target.host)
-                    stream.handshake()
-            except OSError as error:
-                raise unreachable(error, server=str(first), timeout=timeout) from error
-            upgrade = _Upgrade(wire, stream, lines, credentials(headers, subprotocols), target)
-            upgrade.run(subprotocols, timeout=timeout)
+            upgrade = _Upgrade(line, lines, credentials(headers, offers), target)
+            upgrade.run(offers, timeout=timeout)
             reader = FrameReader(max_size=max_size)
             early = upgrade.rest  # frames that came right behind the answer
             reader.room(len(early))[: len(early)] = early
             reader.filled(len(early))
-            wire.set_deadline(None)
-            return cls(raw, stream, reader)
+            line.wire.set_deadline(None)
+            return cls(line.raw, line.stream, reader)
         except BaseException:
-            raw.close()
+            line.raw.close()
             raise
 
     def send(self, frames: Sequence[Frame], /) -> None:
@@ -196,27 +184,27 @@ class _Upgrade:
     """The HTTP upgrade, and the socket that websocket-client sees while doing it.
 
     Our headers are added below that library, whose trace log would show the key. It gets the
-    head of a 101 only, without cookies, which it would keep for the whole process; all other
-    answers are read here, since it knows but one way to read a body.
+    head of a 101 only, without cookies, which it would keep for the whole process, and without
+    the subprotocol, which may be a token; all other answers are read here, since it knows but
+    one way to read a body.
     """
 
     def __init__(
         self,
-        wire: DeadlineSocket,
-        stream: Stream,
+        line: Line,
         lines: Sequence[str],
         secrets: Sequence[str],
         target: Target,
     ) -> None:
         self.rest = b""
-        self._wire = wire
-        self._stream = stream
+        self._line = line
         self._lines = lines
         self._secrets = secrets
         self._target = target
         self._head: io.BytesIO | None = None
+        self._chosen: set[str] = set()
 
-    def run(self, subprotocols: Sequence[str], *, timeout: float) -> None:
+    def run(self, offers: Sequence[str], *, timeout: float) -> None:
         """Turn the stream into a WebSocket, or say why it is none."""
         import websocket
 
@@ -239,8 +227,7 @@ class _Upgrade:
             # its text may quote the answer, and the answer the key
             raise unreachable(error, server=server, timeout=timeout) from None
         answer: Mapping[str, str] = socket_.handshake_response.headers
-        chosen = answer.get("sec-websocket-protocol")
-        if chosen is not None and chosen not in subprotocols:
+        if not self._chosen.issubset(offers):
             raise ConnectFailed(f"{server} chose a subprotocol that was not offered.", status=101)
         if "sec-websocket-extensions" in answer:
             raise ConnectFailed(f"{server} chose an extension; none was offered.", status=101)
@@ -250,22 +237,23 @@ class _Upgrade:
 
     def send(self, request: bytes) -> int:
         lines = "".join(f"{line}\r\n" for line in self._lines).encode("latin-1")
-        self._stream.sendall(request.removesuffix(b"\r\n") + lines + b"\r\n")
+        self._line.stream.sendall(request.removesuffix(b"\r\n") + lines + b"\r\n")
         return len(request)
 
     def recv(self, size: int) -> bytes:
         if self._head is None:
-            head = read_head(self._stream)
+            head = read_head(self._line.stream)
             if head.status != 101:
                 raise self._refused(head)
             self.rest = head.rest
-            self._head = io.BytesIO(re.sub(rb"(?im)^set-cookie:[^\n]*\n", b"", head.raw))
+            self._chosen = {choice.decode("latin-1") for choice in _CHOICE.findall(head.raw)}
+            self._head = io.BytesIO(_PRIVATE.sub(b"", head.raw))
         return self._head.read(size)
 
     def close(self) -> None:
         """Leave the closing to the one who dialled."""
 
     def _refused(self, head: Head) -> ConnectFailed:
-        self._wire.hurry(_BODY_PATIENCE)
-        status, headers, body = read_answer(head, self._stream)
+        self._line.wire.hurry(_BODY_PATIENCE)
+        status, headers, body = read_answer(head, self._line.stream)
         return refused(status, headers, body, server=str(self._target), secrets=self._secrets)

@@ -25,7 +25,7 @@ from raw_peer import (
     upgraded,
 )
 
-from grok_rt import _proxy, _transport
+from grok_rt import _line, _proxy
 from grok_rt._framing import (
     BINARY,
     CLOSE,
@@ -352,7 +352,7 @@ def test_no_proxy_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
         dialled.append((host, port))
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(_transport, "dial", dial)
+    monkeypatch.setattr(_line, "dial", dial)
     for proxy in (None, "environment"):
         with pytest.raises(ConnectFailed):
             WebSocketTransport.connect("wss://voice.example/", BEARER, proxy=proxy)
