@@ -1,0 +1,324 @@
+"""The two bounded queues: what goes first, what waits, what is refused, who is woken."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grok_rt import events
+from grok_rt._framing import CLOSE, PONG, TEXT, Frame
+from grok_rt._queues import Inbox, Outbox, Parcel, QueueClosed
+
+T = TypeVar("T")
+SOON = 10.0  # seconds after which a test has failed
+
+A, B, C = (Frame(TEXT, name) for name in (b"a", b"b", b"c"))
+SOUND = [Frame(TEXT, bytes([48 + i]) * 10) for i in range(10)]
+LAST = Frame(CLOSE, b"\x03\xe8")
+PONGED = Frame(PONG, b"pong")
+
+
+class Background(ThreadPoolExecutor):
+    """Runs a call that waits, and lets the test know when it really does."""
+
+    def waits_in(self, condition: threading.Condition, call: Callable[[], T]) -> Future[T]:
+        future = self.submit(call)
+        deadline = time.monotonic() + SOON
+        while not waiters_of(condition) and not future.done():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        return future
+
+
+def waiters_of(condition: threading.Condition) -> int:
+    with condition:
+        return len(condition._waiters)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    with Background(4) as pool:
+        yield pool
+
+
+def put(outbox: Outbox, *frames: Frame, is_audio: bool = False) -> None:
+    for frame in frames:
+        outbox.put_parcel(Parcel(frame, is_audio), timeout=0)
+
+
+# --- the outbox ------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=9)), max_size=30))
+def test_control_goes_first_and_all_else_in_order(sent: list[tuple[bool, bytes]]) -> None:
+    """A batch is all that waits: control frames first, either kind in its own order."""
+    outbox = Outbox()
+    frames = [(is_control, Frame(PONG if is_control else TEXT, data)) for is_control, data in sent]
+    for is_control, frame in frames:
+        if is_control:
+            outbox.put_control(frame)
+        else:
+            put(outbox, frame)
+    expected = [f for is_control, f in frames if is_control]
+    expected += [f for is_control, f in frames if not is_control]
+    assert outbox.take_batch(0) == expected
+    assert outbox.take_batch(0) == []
+
+
+@pytest.mark.parametrize(("items", "size"), [(2, 1 << 20), (100, 20)])
+def test_full_is_full_in_items_and_in_bytes(items: int, size: int) -> None:
+    """A bound in items and one in bytes; control frames and those of the books pass both."""
+    outbox = Outbox(items, size)
+    put(outbox, SOUND[0], SOUND[1])
+    with pytest.raises(queue.Full):
+        put(outbox, SOUND[2])
+    with pytest.raises(queue.Full):
+        outbox.put_parcel(Parcel(SOUND[2]), timeout=0.01)
+    outbox.put_control(PONGED)
+    outbox.put_now(A)
+    assert outbox.take_batch(0) == [PONGED, SOUND[0], SOUND[1], A]
+    put(outbox, SOUND[2], SOUND[3])
+
+
+def test_one_oversized_frame_may_pass_alone() -> None:
+    """What is larger than the bound goes through an empty queue, for it could never fit."""
+    outbox = Outbox(max_bytes=5)
+    put(outbox, SOUND[0])
+    with pytest.raises(queue.Full):
+        put(outbox, A)
+    assert outbox.take_batch(0) == [SOUND[0]]
+    put(outbox, A, B)
+
+
+def test_who_waits_for_room_gets_it(background: Background) -> None:
+    """Taking a batch wakes everybody who waited for room."""
+    outbox = Outbox(1)
+    put(outbox, A)
+    for frame in (B, C):
+        parcel = Parcel(frame)
+        future = background.waits_in(outbox.not_full, lambda p=parcel: outbox.put_parcel(p))
+        assert len(outbox.take_batch(0) or ()) == 1
+        assert future.result(SOON) is None
+    assert outbox.take_batch(0) == [C]
+
+
+def test_close_releases_who_waits_for_room(background: Background) -> None:
+    """Closing raises in those who wait for room, and refuses all that come later."""
+    outbox = Outbox(1)
+    put(outbox, A)
+    future = background.waits_in(outbox.not_full, lambda: outbox.put_parcel(Parcel(B)))
+    outbox.close(LAST)
+    assert isinstance(future.exception(SOON), QueueClosed)
+    with pytest.raises(QueueClosed):
+        put(outbox, B)
+    assert outbox.take_batch() == [A, LAST]
+    assert outbox.take_batch() is None
+
+
+@pytest.mark.parametrize(
+    "wake",
+    [
+        lambda outbox: put(outbox, A),
+        lambda outbox: outbox.put_now(A),
+        lambda outbox: outbox.put_control(PONGED),
+        lambda outbox: outbox.close(LAST),
+        lambda outbox: outbox.close(),
+        lambda outbox: outbox.abort(),
+        lambda outbox: outbox.wake(),
+    ],
+)
+def test_the_writer_is_woken(background: Background, wake: Callable[[Outbox], object]) -> None:
+    """Whatever gives the writer something to do ends its waiting."""
+    outbox = Outbox()
+    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    wake(outbox)
+    assert future.result(SOON) in ([A], [PONGED], [LAST], [], None)
+
+
+def test_a_wake_up_is_not_lost_on_the_way_to_the_wait(background: Background) -> None:
+    """`wake` before `take_batch` counts once: a deadline set meanwhile is not overslept."""
+    outbox = Outbox()
+    outbox.wake()
+    assert background.submit(outbox.take_batch).result(SOON) == []
+    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    assert not future.done()
+    outbox.wake()
+    assert future.result(SOON) == []
+
+
+def test_take_batch_waits_no_longer_than_asked() -> None:
+    """After `timeout` seconds an empty batch lets the writer look at its clock."""
+    started = time.monotonic()
+    assert Outbox().take_batch(0.05) == []
+    assert 0.04 < time.monotonic() - started < SOON
+
+
+def test_sound_waits_behind_the_gate(background: Background) -> None:
+    """Behind an update sound waits, and all that was queued after it; opening wakes the writer."""
+    outbox = Outbox()
+    put(outbox, SOUND[0], is_audio=True)
+    outbox.put_parcel(Parcel(A, closes_gate=True))
+    put(outbox, B)
+    put(outbox, SOUND[1], is_audio=True)
+    put(outbox, C)
+    assert outbox.take_batch(0) == [SOUND[0], A, B]
+    outbox.put_control(PONGED)
+    assert outbox.take_batch(0) == [PONGED]
+    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    outbox.open_gate()
+    assert future.result(SOON) == [SOUND[1], C]
+
+
+def test_opening_an_open_gate_wakes_nobody(background: Background) -> None:
+    """The reader may open the gate at each event: the writer sleeps on."""
+    outbox = Outbox()
+    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    outbox.open_gate()
+    assert waiters_of(outbox.not_empty) == 1
+    outbox.wake()
+    assert future.result(SOON) == []
+
+
+def test_closing_lets_all_that_waits_leave_before_the_last_frame() -> None:
+    """Drain, then the close frame: the gate holds nothing back any more, and nothing follows."""
+    outbox = Outbox()
+    outbox.put_parcel(Parcel(A, closes_gate=True))
+    assert outbox.take_batch(0) == [A]
+    put(outbox, SOUND[0], is_audio=True)
+    outbox.put_parcel(Parcel(B, closes_gate=True))
+    put(outbox, SOUND[1], is_audio=True)
+    outbox.put_control(PONGED)
+    outbox.close(LAST)
+    outbox.close(Frame(CLOSE, b"second"))
+    outbox.put_control(PONGED)
+    outbox.put_now(C)
+    assert outbox.take_batch() == [PONGED, SOUND[0], B, SOUND[1], LAST]
+    assert outbox.take_batch() is None
+
+
+def test_abort_gives_back_what_never_left() -> None:
+    """Aborting empties at once, names the data frames, and no close frame follows."""
+    outbox = Outbox()
+    put(outbox, A, B)
+    outbox.put_control(PONGED)
+    outbox.close(LAST)
+    assert outbox.abort() == [A, B]
+    assert outbox.abort() == []
+    assert outbox.take_batch() is None
+    with pytest.raises(QueueClosed):
+        put(outbox, C)
+
+
+def test_the_oldest_sound_makes_room_for_the_newest() -> None:
+    """Sound is dropped oldest first and no more than needed; what is no sound stays."""
+    outbox = Outbox(4, 40)
+    put(outbox, SOUND[0], is_audio=True)
+    put(outbox, A)
+    put(outbox, SOUND[1], SOUND[2], is_audio=True)
+    assert outbox.drop_oldest_audio(19) == [SOUND[0]]
+    put(outbox, Frame(TEXT, b"x" * 19), is_audio=True)
+    assert outbox.drop_oldest_audio(10_000) == [SOUND[1], SOUND[2], Frame(TEXT, b"x" * 19)]
+    assert outbox.take_batch(0) == [A]
+
+
+# --- the inbox -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(
+        "grok_rt._queues.time", SimpleNamespace(monotonic=lambda: clock.now), raising=True
+    )
+    return clock
+
+
+def opened(name: str) -> events.Opened:
+    return events.Opened(session_id=name)
+
+
+def test_events_come_in_order(background: Background) -> None:
+    """First in, first out, and a put wakes who waits."""
+    inbox = Inbox()
+    inbox.put_event(opened("a"))
+    inbox.put_event(opened("b"))
+    assert inbox.take_event() == opened("a")
+    assert inbox.take_event(0) == opened("b")
+    future = background.waits_in(inbox.not_empty, inbox.take_event)
+    inbox.put_event(opened("c"))
+    assert future.result(SOON) == opened("c")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 0.02])
+def test_take_event_waits_no_longer_than_asked(timeout: float) -> None:
+    """An empty inbox raises `queue.Empty` in time."""
+    started = time.monotonic()
+    with pytest.raises(queue.Empty):
+        Inbox().take_event(timeout)
+    assert time.monotonic() - started >= timeout
+
+
+def test_who_waits_can_be_made_to_give_up(background: Background) -> None:
+    """`wake` makes the waiting one ask `unless` again; what comes is then another's."""
+    inbox = Inbox()
+    displaced = threading.Event()
+    future = background.waits_in(inbox.not_empty, lambda: inbox.take_event(unless=displaced.is_set))
+    inbox.wake()
+    assert not future.done()
+    displaced.set()
+    inbox.wake()
+    assert isinstance(future.exception(SOON), queue.Empty)
+    inbox.put_event(opened("a"))
+    with pytest.raises(queue.Empty):
+        inbox.take_event(unless=displaced.is_set)
+    assert inbox.take_event() == opened("a")
+
+
+def test_a_ping_replaces_the_ping_before_it() -> None:
+    """Pings that nobody takes do not pile up, and no other event is lost for it."""
+    inbox = Inbox()
+    inbox.put_event(opened("a"), 1)
+    for stamp in range(5):
+        inbox.put_event(events.Ping(timestamp=stamp), 100)
+    inbox.put_event(opened("b"), 1)
+    inbox.put_event(events.Ping(timestamp=9), 50)
+    assert inbox.backlog()[0] == 152
+    taken = [inbox.take_event() for _ in range(4)]
+    assert taken == [opened("a"), events.Ping(timestamp=4), opened("b"), events.Ping(timestamp=9)]
+    assert inbox.backlog()[0] == 0
+
+
+def test_the_backlog_counts_bytes_and_the_conversation_that_waits(clock: SimpleNamespace) -> None:
+    """Bytes of what waits, and the seconds between the oldest of it and the newest."""
+    inbox = Inbox()
+    assert inbox.backlog() == (0, 0.0)
+    for second in range(4):
+        clock.now = 1000.0 + second
+        inbox.put_event(opened("a"), 10)
+    assert inbox.backlog() == (40, 3.0)
+    inbox.take_event()
+    assert inbox.backlog() == (30, 2.0)
+    for _ in range(3):
+        inbox.take_event()
+    assert inbox.backlog() == (0, 0.0)
+
+
+def test_silence_is_no_backlog(clock: SimpleNamespace) -> None:
+    """However long the last events wait: while only pings come, nobody has fallen behind."""
+    inbox = Inbox()
+    inbox.put_event(opened("a"), 10)
+    for _ in range(60):
+        clock.now += 10
+        inbox.put_event(events.Ping(), 5)
+    assert inbox.backlog() == (15, 0.0)
+    inbox.take_event()
+    assert inbox.backlog() == (5, 0.0)
