@@ -9,6 +9,7 @@ again, slowly, to say where. Sound has a way of its own in `_sound`, with the sa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ __all__ = ["decode", "encode", "encode_append"]
 
 _parse = msgspec.json.Decoder().decode
 _dump = msgspec.json.Encoder().encode
+_NO_JSON = (TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+_FAULTS_TOLD = 5
 # by the type of the message; two threads may both fill an entry, with the same
 _readers: dict[str, Callable[[Any, Any], Event]] = {}
 
@@ -68,19 +71,22 @@ def encode(event: Event) -> bytes:
         raise LocalProtocolError(f"{type(event).__name__} is a local event and is never sent")
     try:
         return _dump(compiled().unstructure(event))
-    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except _NO_JSON as error:
         raise LocalProtocolError(f"{type(event).__name__} cannot be sent: {error}") from error
 
 
 def encode_append(pcm: bytes | bytearray | memoryview, event_id: str | Unset = UNSET) -> bytes:
-    """Write an `InputAudioBufferAppend`: what `encode` does, on the way of every sound."""
-    audio = pybase64.b64encode(pcm)
-    if event_id is UNSET:
-        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % audio
-    return b'{"type":"input_audio_buffer.append","event_id":%b,"audio":"%b"}' % (
-        _dump(event_id),
-        audio,
-    )
+    """Write an `InputAudioBufferAppend`: what `encode` does, on the short way of sound.
+
+    Raises:
+        LocalProtocolError: `pcm` is no bytes, or `event_id` holds what JSON cannot say.
+    """
+    try:
+        name = b"" if event_id is UNSET else b'"event_id":%b,' % _dump(event_id)
+        audio = pybase64.b64encode(pcm)
+    except _NO_JSON as error:
+        raise LocalProtocolError(f"the sound cannot be sent: {error}") from error
+    return b'{"type":"input_audio_buffer.append",%b"audio":"%b"}' % (name, audio)
 
 
 def _unknown(
@@ -106,8 +112,8 @@ def _why(message: dict[str, Any], event_class: type[Event]) -> str:
     try:
         compiled(detailed=True).structure(message, event_class)
     except (BaseValidationError, TypeError) as error:
-        return "; ".join(_misfits(error, "$"))
-    raise AssertionError("what was refused must be refused again")
+        return "; ".join(itertools.islice(_misfits(error, "$"), _FAULTS_TOLD))
+    raise AssertionError("what was refused is refused again")  # pragma: no cover
 
 
 def _misfits(error: Any, path: str) -> Iterator[str]:

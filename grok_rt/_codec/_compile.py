@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Union, get_args, get_ori
 import attrs
 import pybase64
 
+from grok_rt._extra import Extra
 from grok_rt._unset import UNSET, Unset
 from grok_rt.audio import AudioFormat
 from grok_rt.events import Event, UnknownEvent
 from grok_rt.models import GrokToolDefinition
-from grok_rt.models._wire import Extra, Wire, wire_name
+from grok_rt.models._wire import Wire, wire_name
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -51,8 +52,8 @@ def compiled(*, detailed: bool = False) -> Converter:
     converter.register_structure_hook_factory(_is_wire, _read_class)
     converter.register_structure_hook(GrokToolDefinition, _read_tool(converter))
 
-    for plain in (str, int, bool, type(None)):
-        converter.register_unstructure_hook(plain, _as_it_is)
+    for plain, write in _PLAIN.items():  # a subclass is written as what it is a kind of
+        converter.register_unstructure_hook(plain, write)
     converter.register_unstructure_hook(float, _write_float)
     converter.register_unstructure_hook(bytes, _write_base64)
     converter.register_unstructure_hook_factory(_is_mapping, _write_mapping)
@@ -194,8 +195,12 @@ def _wire_fields(kind: type[Any]) -> dict[str, str]:
     return {name: wire for name, wire in names.items() if wire and name != "extra"}
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+_PLAIN: Final[dict[type, Write]] = {
+    str: str.__str__,
+    int: int.__int__,
+    bool: bool,
+    type(None): lambda value: value,
+}
 
 
 def _refuse(value: object) -> NoReturn:

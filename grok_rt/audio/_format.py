@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
 
+from grok_rt._extra import NO_EXTRA
 from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import AudioError
 
 __all__ = ["OPUS", "PCMA", "PCMU", "AudioFormat", "pcm16"]
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 # type: (bytes of a sample, its silence, the rate when none is given)
 _LINEAR: Final = {
@@ -39,7 +38,7 @@ class AudioFormat:
 
     type: str
     rate: int | Unset | None = UNSET
-    extra: Mapping[str, Any] = attrs.field(default=_NOTHING, kw_only=True, eq=False)
+    extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, kw_only=True, eq=False)
 
     def __repr__(self) -> str:
         """Show the absent parts not at all."""

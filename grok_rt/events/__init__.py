@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from grok_rt.events._base import (
+from grok_rt.events._kinds import (
     AudioDelta,
     ClientEvent,
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from grok_rt._unset import UNSET, Unset
-from grok_rt.events._base import ClientEvent
+from grok_rt.events._kinds import ClientEvent
 from grok_rt.models import ConversationItem, ResponseCreatePayload, SessionUpdatePayload
 from grok_rt.models._wire import Maybe
 

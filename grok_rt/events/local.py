@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from grok_rt.errors import ProtocolError
-from grok_rt.events._base import Event, Failure, LocalEvent
+from grok_rt.events._kinds import Event, Failure, LocalEvent
 from grok_rt.events.server import Error
 from grok_rt.models import FunctionCall
 

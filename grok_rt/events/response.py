@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from grok_rt._unset import UNSET
-from grok_rt.events._base import AudioDelta, ResponsePart, ServerEvent, TextDelta, TranscriptDelta
+from grok_rt.events._kinds import AudioDelta, ResponsePart, ServerEvent, TextDelta, TranscriptDelta
 from grok_rt.models import (
     ContentPart,
     ConversationItem,

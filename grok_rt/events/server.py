@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from grok_rt._unset import UNSET
-from grok_rt.events._base import Failure, Replayable, ServerEvent
+from grok_rt.events._kinds import Failure, Replayable, ServerEvent
 from grok_rt.models import ConversationInfo, ConversationItem, ErrorInfo, RateLimit, SessionInfo
 from grok_rt.models._wire import Maybe
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import attrs
 
+from grok_rt._extra import NO_EXTRA, Extra
 from grok_rt._unset import UNSET, Unset
 from grok_rt.audio import PCMU, AudioFormat, pcm16
 from grok_rt.errors import ConfigError
 from grok_rt.models import _limits
-from grok_rt.models._wire import NO_EXTRA, Maybe
+from grok_rt.models._wire import Maybe, shown
 from grok_rt.models.session import (
     AudioChannelConfig,
     AudioConfig,
@@ -74,7 +75,7 @@ class SessionConfig:
     instructions: str = "You are a helpful voice assistant."
     voice: str = attrs.field(default="Ara", kw_only=True)
     tools: tuple[GrokToolDefinition, ...] = attrs.field(
-        default=(), kw_only=True, converter=_as_tuple
+        default=(), kw_only=True, converter=_as_tuple, hash=False
     )
     temperature: float = attrs.field(default=0.8, kw_only=True)
     audio_format: AudioFormat = attrs.field(default=PCMU, kw_only=True)
@@ -90,15 +91,19 @@ class SessionConfig:
     speed: float | Unset = attrs.field(default=UNSET, kw_only=True)
     transcription: Maybe[Transcription] = attrs.field(default=UNSET, kw_only=True)
     reasoning: str | Unset = attrs.field(default=UNSET, kw_only=True)
-    replace: Maybe[Mapping[str, str]] = attrs.field(default=UNSET, kw_only=True)
+    replace: Maybe[Mapping[str, str]] = attrs.field(default=UNSET, kw_only=True, hash=False)
     resumption: bool | Unset = attrs.field(default=UNSET, kw_only=True)
     modalities: tuple[str, ...] | Unset = attrs.field(default=UNSET, kw_only=True)
     model: str | Unset = attrs.field(default=UNSET, kw_only=True)
-    extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, kw_only=True)
+    extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, kw_only=True, hash=False)
 
     def __attrs_post_init__(self) -> None:
         """Refuse here what the service would refuse later."""
         _check(self)
+
+    def __repr__(self) -> str:
+        """Show what is said, and not what is left to the service."""
+        return shown(self)
 
     @classmethod
     def wideband(cls, instructions: str | Unset = UNSET, **settings: Any) -> SessionConfig:
@@ -210,7 +215,7 @@ class SessionConfig:
 
     def with_extra(self, **fields: Any) -> SessionConfig:
         """Return a copy with more fields of ``session``, for what this version does not know."""
-        return attrs.evolve(self, extra={**self.extra, **fields})
+        return attrs.evolve(self, extra=Extra({**self.extra, **fields}))
 
     def to_update_payload(self) -> SessionUpdatePayload:
         """What goes into `SessionUpdate`; no tools are absent, not an empty list."""

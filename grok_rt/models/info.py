@@ -76,9 +76,9 @@ class ResponseInfo(Wire):
     id: Maybe[str] = UNSET
     status: Maybe[str] = UNSET
     output: Maybe[tuple[ConversationItem, ...]] = UNSET
-    metadata: Maybe[Mapping[str, Any]] = UNSET
+    metadata: Maybe[Mapping[str, Any]] = attrs.field(default=UNSET, hash=False)
     usage: Maybe[Usage] = UNSET
-    status_details: Any = UNSET
+    status_details: Any = attrs.field(default=UNSET, hash=False)
     object: Maybe[str] = UNSET
 
 

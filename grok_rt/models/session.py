@@ -121,7 +121,7 @@ class _Session(Wire):
     model: Maybe[str] = UNSET
     modalities: Maybe[tuple[str, ...]] = UNSET
     reasoning: Maybe[Reasoning] = UNSET
-    replace: Maybe[Mapping[str, Any]] = UNSET
+    replace: Maybe[Mapping[str, Any]] = attrs.field(default=UNSET, hash=False)
     resumption: Maybe[Resumption] = UNSET
 
 
@@ -146,14 +146,14 @@ class SessionInfo(_Session):
 
     id: Maybe[str] = UNSET
     object: Maybe[str] = UNSET
-    enable_noise_suppression: Any = UNSET
-    keep_context: Any = UNSET
-    enable_phonetic_spelling: Any = UNSET
-    input_audio_transcription: Any = UNSET
-    input_audio_format: Any = UNSET
-    output_audio_format: Any = UNSET
-    tool_choice: Any = UNSET
-    max_response_output_tokens: Any = UNSET
+    enable_noise_suppression: Any = attrs.field(default=UNSET, hash=False)
+    keep_context: Any = attrs.field(default=UNSET, hash=False)
+    enable_phonetic_spelling: Any = attrs.field(default=UNSET, hash=False)
+    input_audio_transcription: Any = attrs.field(default=UNSET, hash=False)
+    input_audio_format: Any = attrs.field(default=UNSET, hash=False)
+    output_audio_format: Any = attrs.field(default=UNSET, hash=False)
+    tool_choice: Any = attrs.field(default=UNSET, hash=False)
+    max_response_output_tokens: Any = attrs.field(default=UNSET, hash=False)
 
 
 @attrs.frozen
@@ -168,7 +168,7 @@ class ResponseCreatePayload(Wire):
 
     modalities: Maybe[tuple[str, ...]] = UNSET
     instructions: Maybe[str] = UNSET
-    metadata: Maybe[Mapping[str, Any]] = UNSET
+    metadata: Maybe[Mapping[str, Any]] = attrs.field(default=UNSET, hash=False)
 
     @classmethod
     def of(

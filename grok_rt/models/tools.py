@@ -42,10 +42,10 @@ class GrokToolDefinition(Wire):
     type: str
     name: Maybe[str] = UNSET
     description: Maybe[str] = UNSET
-    parameters: Maybe[Mapping[str, Any]] = UNSET
+    parameters: Maybe[Mapping[str, Any]] = attrs.field(default=UNSET, hash=False)
     allowed_domains: Maybe[tuple[str, ...]] = UNSET
     excluded_domains: Maybe[tuple[str, ...]] = UNSET
-    location: Maybe[Mapping[str, Any]] = UNSET
+    location: Maybe[Mapping[str, Any]] = attrs.field(default=UNSET, hash=False)
     allowed_x_handles: Maybe[tuple[str, ...]] = UNSET
     excluded_x_handles: Maybe[tuple[str, ...]] = UNSET
     from_date: Maybe[str] = UNSET
@@ -59,7 +59,7 @@ class GrokToolDefinition(Wire):
     server_description: Maybe[str] = UNSET
     allowed_tools: Maybe[tuple[str, ...]] = UNSET
     authorization: Maybe[str] = attrs.field(default=UNSET, repr=False)
-    headers: Maybe[Mapping[str, str]] = attrs.field(default=UNSET, repr=False)
+    headers: Maybe[Mapping[str, str]] = attrs.field(default=UNSET, repr=False, hash=False)
     nested: bool = attrs.field(default=False, kw_only=True, metadata={"wire": ""})
 
     @classmethod

@@ -6,12 +6,12 @@ import array
 import base64
 import itertools
 import math
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -98,7 +98,9 @@ def test_formats_are_values() -> None:
     assert repr(PCMU) == "AudioFormat('audio/pcmu')"
     assert PCMU.rate is UNSET
     assert PCMU.extra is OPUS.extra
-    assert isinstance(PCMU.extra, MappingProxyType)
+    assert pickle.loads(pickle.dumps(more)).extra == more.extra
+    with pytest.raises(TypeError):
+        PCMU.extra["channels"] = 1  # type: ignore[index]
 
 
 @given(st.binary(max_size=400), formats, formats, st.lists(st.integers(0, 400)))

@@ -1,4 +1,4 @@
-"""The roots of all events, and the groups that handlers may name.
+"""The kinds of events: the roots of all, and the groups that handlers may name.
 
 A handler registered for a class hears its subclasses too. Every class here is abstract, holds no
 I/O and belongs to no thread: events are immutable and may be shared.
@@ -176,5 +176,5 @@ class UnknownEvent(ServerEvent):
     """
 
     type: str  # pyright: ignore[reportIncompatibleMethodOverride]  # the one that has no class
-    raw: dict[str, Any]
+    raw: dict[str, Any] = attrs.field(hash=False)
     parse_error: str | None = None
