@@ -204,7 +204,8 @@ class Connection:
             text = f"no room in the outbox for {wait:g} s: the server or the network is too slow"
             raise SendQueueFull(text, _codec.decode(parcel.frame.data)) from None
         except QueueClosed:
-            raise self.ledger.error() from None
+            error = self.ledger.error()
+            raise error from error.cause
 
     def update_session(self, event: events.SessionUpdate, timeout: float) -> bool:
         """Send a `session.update` and wait for its answer, up to `timeout` seconds.
