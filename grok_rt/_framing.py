@@ -65,7 +65,7 @@ class FrameReader:
         self,
         *,
         max_size: int = 16 << 20,
-        max_fragments: int = 1 << 16,
+        max_fragments: int = 1 << 17,
         masked: bool = False,
     ) -> None:
         self._max_size = max_size

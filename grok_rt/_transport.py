@@ -14,8 +14,10 @@ import io
 import re
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from grok_rt._dial import DeadlineSocket
 from grok_rt._framing import FrameReader, pack
 from grok_rt._http import Head, NotHTTP, read_answer, read_head
 from grok_rt._line import Line, open_line
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Transport", "WebSocketTransport"]
 
 _BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
+_LINGER = 1.0  # seconds for a server to hang up once we have said all
+_DISCARD = 64 << 10
 
 # what websocket-client does not get to see of a 101, and the part of it that matters here
 _PRIVATE = re.compile(rb"(?im)^(?:set-cookie|sec-websocket-protocol):.*\n")
@@ -166,10 +170,24 @@ class WebSocketTransport:
             self._raw.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Release the descriptor; only when nobody is in `send` or `recv` any more."""
+        """Release the descriptor; only when nobody is in `send` or `recv` any more.
+
+        Without a `shutdown` before it, what was sent still arrives: blocks until the server has
+        hung up, for a second at the most.
+        """
+        if not self._shut:
+            self._linger()
         with self._lock:
             self._shut = True
             self._raw.close()
+
+    def _linger(self) -> None:
+        """Discard what still comes: unread, it would make the kernel reset the connection."""
+        wire = DeadlineSocket(self._raw, time.monotonic() + _LINGER)
+        with contextlib.suppress(OSError):
+            self._raw.shutdown(socket.SHUT_WR)
+            while wire.recv(_DISCARD):
+                pass
 
     def _lost(self, error: OSError | None) -> ConnectionClosedError:
         if self._shut:
