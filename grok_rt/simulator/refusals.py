@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
+from grok_rt.simulator.mint import PREFIX, Mint
+
 __all__ = ["Refusal"]
 
 _SECRET_PROTOCOL = "xai-client-secret."  # noqa: S105 - a prefix, no secret
@@ -64,17 +66,31 @@ def as_refusal(refuse: int | Refusal | None) -> Refusal | None:
     return Refusal(refuse) if isinstance(refuse, int) else refuse
 
 
-def admit(headers: Mapping[str, str], api_key: str | None) -> Refusal | None:
+def admit(
+    headers: Mapping[str, str],
+    api_key: str | None,
+    mint: Mint | None = None,
+    *,
+    key_only: bool = False,
+) -> Refusal | None:
     """None for who may come in.
 
     Args:
-        headers: of the upgrade request, any case.
+        headers: of the request, any case.
         api_key: the only key that is good; None for any.
+        mint: whose tokens are as good; None where there are no tokens.
+        key_only: tokens are not enough: a call is to be joined, or a token made.
     """
     given = {name.lower(): value for name, value in headers.items()}
     key = _credential(given.get("authorization", ""), offered(given))
     if key is None:
         return Refusal(401, "No credentials were provided.")
+    if mint is not None and key.startswith(PREFIX):
+        if key_only:
+            return Refusal(403, "This takes the API key itself, not an ephemeral token.")
+        if not mint.honours(key):
+            return Refusal(401, "The ephemeral token has expired, or is none of ours.")
+        return None
     if api_key is not None and key != api_key:
         shown = f"{key[:2]}***{key[-2:]}" if len(key) > 8 else "***"
         return Refusal(400, f"Incorrect API key provided: {shown}.")

@@ -16,9 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from grok_rt._framing import BINARY, TEXT
 from grok_rt.errors import MissingExtra
+from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen
+from grok_rt.simulator.rest import Reread, created, first_word, http_answer, read_post
 
 if TYPE_CHECKING:
     import ssl
@@ -35,10 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["Simulator"]
 
 _PATH = "/v1/realtime"
+_TOKENS_PATH = f"{_PATH}/client_secrets"
 _CLOSE_TIMEOUT = 1.0
 
 _logger = logging.getLogger("grok_rt.simulator")
 _logger.addHandler(logging.NullHandler())
+
+
+class _Answered(Exception):
+    """Nothing is left for the WebSocket server to do."""
 
 
 class Simulator:
@@ -53,11 +60,12 @@ class Simulator:
         script: what each session hears and says; the truth about what it was sent without one.
         host: where to listen.
         port: 0 for a free one.
-        api_key: the only key that is let in; None lets any in.
+        api_key: the only key that is let in, beside the tokens made here; None lets any in.
         latency: seconds from the end of a turn to the first message of the answer.
         pace: seconds of audio sent per second.
         realtime: send audio no faster than it plays, as with ``pace=1``.
-        refuse: refuse every handshake with this HTTP status; may be changed while it runs.
+        refuse: refuse every handshake, and every token, with this HTTP status; may be changed
+            while it runs.
         ssl_context: serve ``wss://`` with it.
         max_duration: seconds after which a session is ended.
         inactivity: seconds without a client event after which it is ended.
@@ -87,6 +95,7 @@ class Simulator:
         self._script = script
         self._address = (host, port)
         self._api_key = api_key
+        self._mint = Mint()
         self._ssl = ssl_context
         self._options: dict[str, Any] = {
             "latency": latency,
@@ -116,6 +125,7 @@ class Simulator:
             ssl=self._ssl,
             select_subprotocol=lambda _, offers: self._subprotocol(offers),
             process_request=lambda _, request: self._door(request),
+            create_connection=self._receive,  # type: ignore[arg-type]  # a wrapper, as it allows
             compression=None,
             ping_interval=None,
             close_timeout=_CLOSE_TIMEOUT,
@@ -193,15 +203,37 @@ class Simulator:
 
     # --- serving -----------------------------------------------------------------------
 
+    def _receive(self, sock: socket.socket, *args: Any, **options: Any) -> ServerConnection:
+        """Answer a POST at once; leave everybody else to the WebSocket server."""
+        from websockets.sync.server import ServerConnection
+
+        word = first_word(sock)
+        if word == b"POST":
+            path, headers, body = read_post(sock)
+            refusal = (
+                Refusal(404, "Not found.")
+                if urlsplit(path).path != _TOKENS_PATH
+                else as_refusal(self.refuse)
+                or admit(headers, self._api_key, self._mint, key_only=True)
+            )
+            sock.sendall(http_answer(refusal or created(body, self._mint)))
+            raise _Answered
+        replayed: Any = Reread(sock, word)
+        return ServerConnection(replayed, *args, **options)
+
     def _door(self, request: Request) -> Response | None:
         from websockets.datastructures import Headers
         from websockets.http11 import Response
 
-        if urlsplit(request.path).path != _PATH:
+        where = urlsplit(request.path)
+        if where.path != _PATH:
             refusal: Refusal | None = Refusal(404, "Not found.")
         else:
             refusal = as_refusal(self.refuse) or admit(
-                dict(request.headers.raw_items()), self._api_key
+                dict(request.headers.raw_items()),
+                self._api_key,
+                self._mint,
+                key_only="call_id" in dict(parse_qsl(where.query)),
             )
         if refusal is None:
             return None
