@@ -25,6 +25,9 @@ class Secret:
     def __repr__(self) -> str:
         return "'***'"
 
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
     def __bool__(self) -> bool:
         return bool(self._value)
 
