@@ -17,7 +17,7 @@ import attrs
 import msgspec
 import pybase64
 
-from grok_rt._codec._compile import compiled
+from grok_rt._codec._compile import Misplaced, compiled
 from grok_rt._codec._sound import read_sound
 from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import LocalProtocolError, RemoteProtocolError
@@ -117,16 +117,15 @@ def _why(message: dict[str, Any], event_class: type[Event]) -> str:
 
 
 def _misfits(error: Any, path: str) -> Iterator[str]:
-    """One sentence for each leaf of the tree of errors that cattrs raises."""
-    from cattrs import ClassValidationError, IterableValidationError
+    """One sentence for each leaf of the tree of errors."""
+    from cattrs import ClassValidationError
 
     if isinstance(error, ClassValidationError):
         names = {field.name: wire_name(field) for field in attrs.fields(error.cl)}
         for inner, note in error.group_exceptions()[0]:
             yield from _misfits(inner, f"{path}.{names[note.name]}")
-    elif isinstance(error, IterableValidationError):
-        for inner, index in error.group_exceptions()[0]:
-            yield from _misfits(inner, f"{path}[{index.index}]")
+    elif isinstance(error, Misplaced):
+        yield from _misfits(error.error, f"{path}[{error.index}]")
     elif isinstance(error, KeyError):
         yield f"required field missing @ {path}"
     else:

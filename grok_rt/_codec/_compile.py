@@ -25,13 +25,25 @@ from grok_rt.models._wire import Wire, wire_name
 if TYPE_CHECKING:
     from cattrs import Converter
 
-__all__ = ["compiled"]
+__all__ = ["Misplaced", "compiled"]
 
 Read = Callable[[Any, Any], Any]
 Write = Callable[[Any], Any]
 
 # In a function's place on the wire: {"type": "function", "function": {these}}.
 _FUNCTION: Final = ("name", "description", "parameters")
+
+
+class Misplaced(ValueError):
+    """The entry at `index` of an array does not fit; the first one that does not ends the reading.
+
+    cattrs would go on and gather them all, which in a large hostile array takes minutes.
+    """
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(index)
+        self.index = index
+        self.error = error
 
 
 @functools.cache
@@ -129,13 +141,19 @@ def _is_array(kind: Any) -> bool:
 
 
 def _read_array(kind: Any, converter: Converter) -> Read:
-    entries: Any = list[get_args(kind)[0]]  # type: ignore[misc]
-    read_entries = converter.get_structure_hook(entries)
+    entry = get_args(kind)[0]
+    read_entry = converter.get_structure_hook(entry)
 
     def read(value: Any, _: Any) -> tuple[Any, ...]:
         if type(value) is not list:
             raise _misfit("an array", value)
-        return tuple(read_entries(value, entries))
+        entries = []
+        try:
+            for each in value:
+                entries.append(read_entry(each, entry))  # noqa: PERF401 - to know where it failed
+        except Exception as error:
+            raise Misplaced(len(entries), error) from error
+        return tuple(entries)
 
     return read
 
