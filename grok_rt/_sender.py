@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from grok_rt import events
-from grok_rt._unset import UNSET
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 
 if TYPE_CHECKING:
@@ -65,11 +64,7 @@ class GrokSender(ABC):
         if modalities is None and instructions is None and metadata is None:
             self.send(events.ResponseCreate())
             return
-        payload = ResponseCreatePayload(
-            modalities=UNSET if modalities is None else tuple(modalities),
-            instructions=UNSET if instructions is None else instructions,
-            metadata=UNSET if metadata is None else dict(metadata),
-        )
+        payload = ResponseCreatePayload.of(modalities, instructions, metadata)
         self.send(events.ResponseCreate(response=payload))
 
     def cancel_response(self) -> None:

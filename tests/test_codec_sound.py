@@ -1,0 +1,102 @@
+"""The short ways of sound, which differ from the long ones in speed only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wire import decode, dump, encode
+from wire_cases import CASES, SOUND
+
+from grok_rt import _codec, events
+from grok_rt._codec import _sound
+from grok_rt._unset import UNSET
+from grok_rt.errors import LocalProtocolError
+
+
+@pytest.mark.parametrize("kind", [events.ResponseAudioDelta, events.ResponseOutputAudioDelta])
+def test_the_short_way_gives_what_the_long_way_gives(kind: type[events.AudioDelta]) -> None:
+    """Every field, of the same value and type; the long way is taken when the type is not first."""
+    (value,) = [value for event, value in CASES if type(event) is kind]
+    assert {a.metadata.get("wire", a.name) for a in attrs.fields(kind)} - {"extra"} == (
+        set(value) - {"type"}
+    )
+    short = _sound.read_sound(dump(value))
+    assert short is not None
+    rest = {name: field for name, field in value.items() if name != "type"}
+    last = dump({"x" * 40: 1, **rest, "type": kind.wire_type})
+    assert _sound.read_sound(last) is None
+    long = _codec.decode(last)
+    assert short == long
+    assert repr(short) == repr(long).split(", extra=")[0] + ")"
+
+
+@pytest.mark.parametrize("name", [a.name for a in attrs.fields(events.ResponseOutputAudioDelta)])
+def test_the_short_way_takes_each_field_alone(name: str) -> None:
+    """No field is lost, and none is invented."""
+    value = {"type": "response.output_audio.delta", "delta": "AAECAw==", name: None}
+    if name in {"audio", "event_id"}:
+        value[name] = "e"
+    short, long = (decode(value), _codec.decode(b" " * 60 + dump(value)))
+    assert short == long
+    assert encode(short) == encode(long) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type": "response.output_audio.delta", "delta": "AAEC", "new": 1}',
+        b'{"type": "response.output_audio.delta", "delta": "AAEC", "ts": []}',
+        b'{"type": "response.output_audio.delta", "delta": "*"}',
+        b'{"type": "response.output_audio.delta", "delta": ',
+        b'{"type": "response.text.delta", "delta": "AAEC"}',
+        b'{"type": "ping"}',
+    ],
+)
+def test_the_short_way_leaves_the_rest_to_the_long_way(data: bytes) -> None:
+    """It takes what is plainly sound, and judges nothing else."""
+    assert _sound.read_sound(data) is None
+
+
+@given(st.binary(max_size=2000))
+def test_sound_survives_the_wire(sound: bytes) -> None:
+    """Every byte of it, in both directions and by both ways of writing."""
+    delta = events.ResponseOutputAudioDelta(audio=sound)
+    append = events.InputAudioBufferAppend(sound)
+    assert _codec.decode(_codec.encode(delta)) == delta
+    assert _codec.decode(_codec.encode(append)) == append
+    assert _codec.decode(_codec.encode_append(sound)) == append
+
+
+@given(st.binary(max_size=50), st.text(st.characters(exclude_categories=["Cs"])))
+def test_the_template_writes_what_encode_writes(sound: bytes, event_id: str) -> None:
+    """The short way out differs in speed only."""
+    event = events.InputAudioBufferAppend(sound, event_id=event_id)
+    assert json.loads(_codec.encode_append(sound, event_id)) == encode(event)
+    assert json.loads(_codec.encode_append(bytearray(sound))) == encode(
+        events.InputAudioBufferAppend(sound)
+    )
+
+
+@pytest.mark.parametrize(("sound", "event_id"), [("text", UNSET), (SOUND, "\ud800")])
+def test_the_template_refuses_what_encode_refuses(sound: Any, event_id: Any) -> None:
+    """The short way out has the same errors."""
+    with pytest.raises(LocalProtocolError):
+        _codec.encode_append(sound, event_id)
+
+
+def test_the_core_is_imported_without_cattrs() -> None:
+    """Cattrs comes with the first message that needs it, and sound needs none."""
+    program = (
+        "import sys; from grok_rt import _codec\n"
+        'event = _codec.decode(b\'{"type":"response.audio.delta","delta":"AAEC"}\')\n'
+        "assert event.audio == b'\\0\\1\\2', event\n"
+        "assert not {'cattrs', 'websocket'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
