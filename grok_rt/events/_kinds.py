@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 
 from grok_rt._unset import UNSET, Unset
-from grok_rt.models import FunctionCall
+from grok_rt.models import ConversationItem, FunctionCall
 from grok_rt.models._wire import Maybe, Wire
 
 __all__ = [
@@ -160,9 +160,11 @@ class TranscriptDelta(ResponsePart):
     start_time: Maybe[float] = UNSET
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Replayable(ServerEvent):
     """An item has entered the conversation, now or in an earlier connection; abstract."""
+
+    item: ConversationItem
 
 
 @attrs.frozen

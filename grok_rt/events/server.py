@@ -81,7 +81,6 @@ class ConversationItemAdded(Replayable):
     """An item has entered the conversation. Live; also how a resumed one is replayed."""
 
     wire_type = "conversation.item.added"
-    item: ConversationItem
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +88,6 @@ class ConversationItemCreated(Replayable):
     """An item of a resumed conversation. Documented; live it is `ConversationItemAdded`."""
 
     wire_type = "conversation.item.created"
-    item: ConversationItem
 
 
 @attrs.frozen(kw_only=True)
