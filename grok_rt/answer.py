@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import attrs
 
 from grok_rt import events
+from grok_rt._unset import Unset
 from grok_rt.audio import AudioClip, AudioFormat
 from grok_rt.conversation import Conversation, Turn
 from grok_rt.models import FunctionCall, ResponseInfo, TokenDetails, Usage
@@ -254,10 +255,18 @@ class AnswerBuilder:
 
     @_follow.register
     def _call(self, event: events.ResponseFunctionCallArgumentsDone, _now: float) -> None:
-        if event.response_id:
-            self._responses[
-                event.response_id
-            ].leaked = True  # until `FunctionCalled` says otherwise
+        self._leaked(event.response_id, event.call_id)
+
+    @_follow.register
+    def _item(self, event: events.ResponseOutputItemDone, _now: float) -> None:
+        if event.item.type == "function_call":
+            self._leaked(event.response_id, event.item.call_id)
+
+    def _leaked(self, response_id: str | Unset | None, call_id: str | Unset | None) -> None:
+        """A call is the server's own until `FunctionCalled` says otherwise."""
+        response = self._responses.get(response_id or "")
+        if response is not None and call_id not in {call.call_id for call in response.calls}:
+            response.leaked = True
 
     @_follow.register
     def _called(self, event: events.FunctionCalled, _now: float) -> None:

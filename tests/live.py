@@ -22,9 +22,7 @@ SAMPLES: list[dict[str, Any]] = [
 _event_ids = map("event-{}".format, itertools.count(1))
 
 
-def message(
-    type: str, /, note: str = "", like: Message | None = None, **changes: Any
-) -> Message:
+def message(type: str, /, note: str = "", like: Message | None = None, **changes: Any) -> Message:
     """The first sample of that type that the server says, with changes.
 
     Args:

@@ -215,7 +215,11 @@ def test_a_search_of_the_servers_is_not_ours(form: str, place: str) -> None:
     def script(peer: Peer) -> None:
         peer.opens()
         metadata = posed(peer)
-        filler = [*live.announced("r", "a"), live.words("r", "a", "Let me look."), live.sound("r", "a")]
+        filler = [
+            *live.announced("r", "a"),
+            live.words("r", "a", "Let me look."),
+            live.sound("r", "a"),
+        ]
         peer.says(live.created("r", metadata), *filler, *leaks("r")[form])
         if place == "same":
             peer.says(*live.announced("r", "b"), *live.spoken("r", "b"), *live.finished("r", "b"))

@@ -56,7 +56,10 @@ def test_a_refused_question_raises(which: str) -> None:
 
     def script(peer: Peer) -> None:
         peer.opens()
-        asked = {m["type"]: m for m in (peer.hears("conversation.item.create"), peer.hears("response.create"))}
+        asked = {
+            m["type"]: m
+            for m in (peer.hears("conversation.item.create"), peer.hears("response.create"))
+        }
         peer.says(live.error("invalid_request_error", "Too long.", asked[which]["event_id"]))
         answer_to_a_question(peer)
 
@@ -102,7 +105,9 @@ def test_a_fatal_error_rises_from_run() -> None:
         stage.grok.run()
 
 
-@pytest.mark.parametrize(("code", "clean"), [(1000, True), (1001, True), (1011, False), (1013, False)])
+@pytest.mark.parametrize(
+    ("code", "clean"), [(1000, True), (1001, True), (1011, False), (1013, False)]
+)
 def test_a_close_by_the_server_has_its_code(code: int, clean: bool) -> None:
     """10: no list of close codes exists; 1000 and 1001 are an end, all others a loss."""
 
@@ -126,7 +131,7 @@ def test_a_vanished_server_is_a_loss() -> None:
 
     def script(peer: Peer) -> None:
         peer.opens()
-        peer.hears("response.create")
+        peer.hears("conversation.item.create")
         peer.vanishes()
 
     with on_stage(script) as stage, pytest.raises(ConnectionClosedError) as caught:

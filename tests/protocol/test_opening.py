@@ -127,7 +127,9 @@ def test_a_refused_configuration_fails_the_connect() -> None:
     def script(peer: Peer) -> None:
         peer.says(*live.GREETING)
         update = peer.hears("session.update")
-        peer.says(live.message("error", "invalid tool config", error={"event_id": update["event_id"]}))
+        peer.says(
+            live.message("error", "invalid tool config", error={"event_id": update["event_id"]})
+        )
 
     with playing(script) as stage, pytest.raises(ServerError, match="cannot both be set") as caught:
         stage.client().connect()
@@ -161,7 +163,9 @@ def test_pings_are_heard_and_not_answered() -> None:
         peer.says(*pings)
 
     with on_stage(script) as stage:
-        with stage.grok.expect(events.Ping, lambda ping: ping.event_id == pings[-1]["event_id"], timeout=5):
+        with stage.grok.expect(
+            events.Ping, lambda ping: ping.event_id == pings[-1]["event_id"], timeout=5
+        ):
             pass
     assert stage.sent == ["session.update"]
 

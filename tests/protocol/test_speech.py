@@ -280,4 +280,3 @@ def test_speech_cuts_a_reply_that_was_asked_for(config: SessionConfig) -> None:
     assert (answer.status, answer.interrupted) == ("incomplete", True)
     assert answer.text == "It is three degrees"
     assert answer.audio.data == live.SOUND
-

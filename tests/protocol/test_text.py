@@ -60,8 +60,12 @@ def test_documented_shapes_make_an_answer_too() -> None:
         _, metadata = asked(peer)
         where = {"response_id": "r", "item_id": "a"}
         peer.says(
-            live.message("response.created", "documented", response={"id": "r", "metadata": metadata}),
-            live.message("response.output_item.added", "documented", response_id="r", item={"id": "a"}),
+            live.message(
+                "response.created", "documented", response={"id": "r", "metadata": metadata}
+            ),
+            live.message(
+                "response.output_item.added", "documented", response_id="r", item={"id": "a"}
+            ),
             live.message("response.content_part.added", "documented", **where),
             live.message("response.output_audio.delta", "documented", **where),
             live.message("response.output_audio_transcript.delta", "documented", **where),
@@ -230,4 +234,3 @@ def test_a_question_is_not_answered_by_an_idle_reply() -> None:
 
     with on_stage(script) as stage:
         assert stage.grok.ask(live.QUESTION, timeout=5).text == live.WORDS
-
