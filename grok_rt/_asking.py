@@ -1,7 +1,7 @@
-"""One question on its way: sends it, and follows its answer.
+"""The verbs that ask: a question on its way, and its whole answer.
 
-Runs on the thread that asks; sound that has to keep the pace of speech is fed by a
-daemon thread of its own meanwhile, because the asking thread pumps.
+A question runs on the thread that asks; sound that has to keep the pace of speech is fed
+by a daemon thread of its own meanwhile, because the asking thread pumps.
 """
 
 from __future__ import annotations
@@ -10,25 +10,95 @@ import contextlib
 import os
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from grok_rt import events
+from grok_rt._sender import GrokSender
 from grok_rt.answer import ASK_KEY, Answer, AnswerBuilder
 from grok_rt.audio import AudioClip
-from grok_rt.errors import GrokError, ServerError
+from grok_rt.errors import DeadlineExceeded, GrokError, ServerError
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 from grok_rt.streams import ClipSource, paced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from grok_rt._sender import GrokSender
+    from grok_rt._lifecycle import Lifecycle
+    from grok_rt._pump import Pump
+    from grok_rt._session import Session
     from grok_rt.models import SessionConfig
 
-__all__ = ["Question"]
+__all__ = ["GrokAsker"]
+
+_GRACE = 1.0  # seconds for a feeder to end; one that is stuck in the line ends by itself
+_TAIL_MS = 1000  # silence after a spoken question, beyond what the server waits for
 
 
-class Question:
+class GrokAsker(GrokSender):
+    """What can be asked of Grok."""
+
+    config: SessionConfig
+    _lifecycle: Lifecycle
+    _pump: Pump
+    _session: Session
+
+    def ask(
+        self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
+    ) -> Answer:
+        """Ask one question and wait for the whole answer; tools run meanwhile.
+
+        Text is sent as it is. Sound (a clip, or the path of a sound file) is converted to the
+        session's input format and streamed at the pace of speech, until the server has heard
+        its end; in manual mode it is sent at once and committed.
+
+        Args:
+            prompt: the question.
+            timeout: seconds for all of it; None: no limit.
+
+        Raises:
+            DeadlineExceeded: the answer did not end; the sentence says what was missing.
+            ServerError: the server refused the question.
+            AudioError: the sound cannot be read or converted.
+            ConnectionClosed: the session ended first.
+            ConcurrencyError: called inside a handler; use `submit` there.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._lifecycle.open_connection()
+        self._pump.refuse_in_handler("an answer")
+        question = _Question(self, self.config, prompt, self._session.new_event_id())
+        with self._pump.listening("an answer", question.offer) as waiter, question.posed():
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                self._pump.wait(waiter, left)
+            except DeadlineExceeded:
+                text = f"no whole answer in {timeout:g} s: {question.missing}"
+                raise DeadlineExceeded(text) from None
+        return question.answer()
+
+    def submit(
+        self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
+    ) -> Future[Answer]:
+        """Ask without waiting, in a handler too: `ask` on a thread of its own.
+
+        Returns:
+            A future with the answer, or with what `ask` raises.
+        """
+        self._lifecycle.open_connection()
+        future: Future[Answer] = Future()
+        future.set_running_or_notify_cancel()  # a question that is asked cannot be taken back
+
+        def work() -> None:
+            try:
+                future.set_result(self.ask(prompt, timeout))
+            except BaseException as error:  # noqa: BLE001 - it is the future's
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="grok-rt-submit", daemon=True).start()
+        return future
+
+
+class _Question:
     """What was asked, as text or as sound, and how far its answer is.
 
     Args:
@@ -37,8 +107,6 @@ class Question:
         prompt: text, a clip, or the path of a sound file.
         ask_id: an id that no other question has.
     """
-
-    what = "the answer"
 
     def __init__(
         self,
@@ -49,7 +117,10 @@ class Question:
     ) -> None:
         self._sender = sender
         self._ask_id = ask_id
-        self._manual = not config.turn_detection
+        detection = config.turn_detection
+        self._manual = detection is None or detection.type is None
+        pause = detection.silence_duration_ms if detection is not None else None
+        self._tail_ms = (pause or 0) + _TAIL_MS
         self._text = prompt if isinstance(prompt, str) else None
         self._clip: AudioClip | None = None
         if not isinstance(prompt, str):
@@ -66,6 +137,8 @@ class Question:
 
     def offer(self, event: events.Event) -> bool:
         """Show it an event; true once the answer is whole, or will not come."""
+        if self._error is not None:
+            return True
         if isinstance(event, events.Error) and event.error.event_id in (
             f"{self._ask_id}-item",
             f"{self._ask_id}-create",
@@ -118,10 +191,11 @@ class Question:
     @contextlib.contextmanager
     def _fed(self, clip: AudioClip) -> Iterator[None]:
         stop = threading.Event()
+        source = ClipSource(clip)
 
         def feed() -> None:
             try:
-                for frame in paced(ClipSource(clip), stop=stop):
+                for frame in paced(source, trailing_silence_ms=self._tail_ms, stop=stop):
                     self._sender.send_audio(frame)
             except GrokError as error:
                 self._error = error
@@ -132,4 +206,4 @@ class Question:
             yield
         finally:
             stop.set()
-            thread.join()
+            thread.join(_GRACE)

@@ -64,10 +64,10 @@ class Limits:
         ping_interval: silence after which we ping; None: never.
         dead_after: silence after which the peer counts as dead; None: never.
         max_backlog: bytes that wait for the pump at the most.
+        stall_timeout: how long the backlog may stay above its bounds.
         outbox_items: events that wait for the writer at the most.
         outbox_bytes: their bytes at the most.
         max_backlog_age: seconds that an event waits for the pump at the most.
-        stall_timeout: how long the backlog may stay above its bounds.
     """
 
     send_timeout: float = 10.0
@@ -75,10 +75,10 @@ class Limits:
     ping_interval: float | None = 5.0
     dead_after: float | None = 15.0
     max_backlog: int = 64 << 20
+    stall_timeout: float = 30.0
     outbox_items: int = 256
     outbox_bytes: int = 4 << 20
     max_backlog_age: float = 120.0
-    stall_timeout: float = 30.0
 
 
 class Connection:

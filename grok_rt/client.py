@@ -1,8 +1,9 @@
 """`GrokClient`: one conversation with Grok, as one object with blocking calls.
 
 Here its parts are put together, and here are the verbs that need the session's books.
-What else can be said is `GrokSender`, who hears is `GrokListener`, taking events is
-`GrokReceiver`, opening and closing is `Lifecycle`, and the threads are `Connection`'s.
+What else can be said is `GrokSender`, questions are `GrokAsker`'s, who hears is
+`GrokListener`, taking events is `GrokReceiver`, opening and closing is `Lifecycle`, and the
+threads are `Connection`'s.
 Every method may be called from any thread; the docstrings say which of them block, and
 which may not be called in a handler.
 """
@@ -14,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
-from grok_rt._asking import Question
+from grok_rt._asking import GrokAsker
 from grok_rt._connection import Connection, Limits
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
@@ -22,14 +23,12 @@ from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
-from grok_rt._sender import GrokSender
 from grok_rt._session import Session
 from grok_rt._tooling import ToolDecorator, Tooling, as_text
-from grok_rt.errors import AudioError, DeadlineExceeded
+from grok_rt.errors import AudioError
 from grok_rt.models import SessionConfig
 
 if TYPE_CHECKING:
-    import os
     import ssl
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from grok_rt._transport import Transport
-    from grok_rt.answer import Answer
-    from grok_rt.audio import AudioClip
     from grok_rt.tools import Tool
 
 __all__ = ["GrokClient", "State"]
@@ -48,7 +45,7 @@ log = logging.getLogger("grok_rt")
 _UPDATE_TIMEOUT = 5.0
 
 
-class GrokClient(GrokListener, GrokSender, GrokReceiver):
+class GrokClient(GrokListener, GrokAsker, GrokReceiver):
     """One conversation with Grok.
 
     Nothing happens before `connect`, `start` or ``with``. A client connects once.
@@ -71,6 +68,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         dead_after: seconds of silence after which the connection counts as lost; None: never.
         send_timeout: seconds a verb waits for room in the outbox.
         max_backlog: bytes of events that may wait for the pump.
+        stall_timeout: seconds that more may wait, until the session is given up.
         ssl_context: for private certificates.
         proxy: a proxy's URL; None: no proxy; by default the environment's.
         headers: more headers for the handshake.
@@ -101,6 +99,7 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         dead_after: float | None = 15.0,
         send_timeout: float = 10.0,
         max_backlog: int = 64 << 20,
+        stall_timeout: float = 30.0,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = "environment",
         headers: Mapping[str, str] | None = None,
@@ -126,7 +125,9 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
             transport,
             auth,
         )
-        limits = Limits(send_timeout, close_timeout, ping_interval, dead_after, max_backlog)
+        limits = Limits(
+            send_timeout, close_timeout, ping_interval, dead_after, max_backlog, stall_timeout
+        )
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._inbox = Inbox()
@@ -311,11 +312,12 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         self._lifecycle.open_connection()
         books = self._session
         response_id, item_id = books.response_id, books.item_id
-        if response_id is not None:
-            self.cancel_response()
+        # The sinks first: they must not wait for a line that is stuck.
         self._inbox.put_event(
             events.Interrupted(response_id=response_id, item_id=item_id, played_ms=played_ms)
         )
+        if response_id is not None:
+            self.cancel_response()
         if item_id is not None and played_ms is not None:
             received = books.item_bytes * 1000 // self.config.output_audio_format.bytes_per_second
             self._send_best_effort(
@@ -341,37 +343,6 @@ class GrokClient(GrokListener, GrokSender, GrokReceiver):
         config = self.config if config is None else config
         self._send_config(connection, config, timeout)
         self.config = config
-
-    def ask(
-        self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
-    ) -> Answer:
-        """Ask one question and wait for the whole answer; tools run meanwhile.
-
-        Text is sent as it is. Sound (a clip, or the path of a sound file) is converted to the
-        session's input format and streamed at the pace of speech, until the server has heard
-        its end; in manual mode it is sent at once and committed.
-
-        Args:
-            prompt: the question.
-            timeout: seconds for all of it; None: no limit.
-
-        Raises:
-            DeadlineExceeded: the answer did not end; the sentence says what was missing.
-            ServerError: the server refused the question.
-            AudioError: the sound cannot be read or converted.
-            ConnectionClosed: the session ended first.
-            ConcurrencyError: called inside a handler.
-        """
-        self._lifecycle.open_connection()
-        question = Question(self, self.config, prompt, self._session.new_event_id())
-        self._pump.refuse_in_handler(question.what)
-        with self._pump.listening(question.what, question.offer) as waiter, question.posed():
-            try:
-                self._pump.wait(waiter, timeout)
-            except DeadlineExceeded:
-                text = f"no whole answer in {timeout:g} s: {question.missing}"
-                raise DeadlineExceeded(text) from None
-        return question.answer()
 
     # inside
 
