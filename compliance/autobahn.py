@@ -61,6 +61,7 @@ class EchoLine:
         return done
 
     def recv(self) -> Frame:
+        """As `Transport.recv`, and note down what is to come back."""
         frame = self._line.recv()
         if frame.opcode in (TEXT, BINARY):
             self._messages.append(frame)
@@ -69,12 +70,15 @@ class EchoLine:
         return frame
 
     def send(self, frames: Sequence[Frame], /) -> None:
+        """As `Transport.send`, with each announced message in its announcement's place."""
         self._line.send([self._messages.popleft() if f.opcode == TEXT else f for f in frames])
 
     def shutdown(self) -> None:
+        """As `Transport.shutdown`."""
         self._line.shutdown()
 
     def close(self) -> None:
+        """As `Transport.close`."""
         self._line.close()
 
 
@@ -111,9 +115,7 @@ def run_all(url: str, agent: str, timeout: float) -> dict[str, Mapping[str, str]
 
 def is_good(verdict: Mapping[str, str]) -> bool:
     """Whether a case passed; a status without ``behaviorClose`` says nothing about the close."""
-    return (
-        verdict["behavior"] in GOOD and verdict.get("behaviorClose", GOOD_CLOSE[0]) in GOOD_CLOSE
-    )
+    return verdict["behavior"] in GOOD and verdict.get("behaviorClose", "OK") in GOOD_CLOSE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ from grok_rt._line import Line, open_line
 from grok_rt._proxy import ENVIRONMENT
 from grok_rt._refusals import refused, unreachable
 from grok_rt._target import Target, check_headers, credentials, split_offers
-from grok_rt.errors import ConnectFailed, ConnectionClosedError
+from grok_rt.errors import ConnectFailed, ConnectionClosedError, RemoteProtocolError
 
 if TYPE_CHECKING:
     import ssl
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Transport", "WebSocketTransport"]
 
 _BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
-_LINGER = 1.0  # seconds for a server to hang up once we have said all
+_LINGER = 1.0  # seconds for a server that broke the protocol to hang up
 _DISCARD = 64 << 10
 
 # what websocket-client does not get to see of a 101, and the part of it that matters here
@@ -76,12 +76,13 @@ class Transport(Protocol):
 class WebSocketTransport:
     """A WebSocket over TCP or TLS; made by `connect`."""
 
-    __slots__ = ("_lock", "_raw", "_reader", "_shut", "_stream")
+    __slots__ = ("_broken", "_lock", "_raw", "_reader", "_shut", "_stream")
 
     def __init__(self, raw: socket.socket, stream: Stream, reader: FrameReader) -> None:
         self._raw = raw
         self._stream = stream
         self._reader = reader
+        self._broken = False  # the peer broke the protocol: nobody will receive any more
         self._shut = False
         self._lock = threading.Lock()  # the descriptor is released by one, once
 
@@ -150,16 +151,19 @@ class WebSocketTransport:
     def recv(self) -> Frame:
         """Block for the next message or control frame, and return it. The reader thread's."""
         reader = self._reader
-        while (frame := reader.next()) is None:
-            if self._shut:  # the kernel may still hold, or take, more than we want
-                raise self._lost(None)
-            try:
+        try:
+            while (frame := reader.next()) is None:
+                if self._shut:  # the kernel may still hold, or take, more than we want
+                    raise self._lost(None)
                 count = self._stream.recv_into(reader.room())
-            except OSError as error:
-                raise self._lost(error) from error
-            if not count:
-                raise self._lost(None)
-            reader.filled(count)
+                if not count:
+                    raise self._lost(None)
+                reader.filled(count)
+        except OSError as error:
+            raise self._lost(error) from error
+        except RemoteProtocolError:
+            self._broken = True
+            raise
         return frame
 
     def shutdown(self) -> None:
@@ -167,22 +171,23 @@ class WebSocketTransport:
         with self._lock, contextlib.suppress(OSError):  # the peer may have been faster
             self._shut = True
             # of the raw socket, never of a TLS object that somebody is using
-            self._raw.shutdown(socket.SHUT_RDWR)
+            self._raw.shutdown(socket.SHUT_WR if self._broken else socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Release the descriptor; only when nobody is in `send` or `recv` any more.
 
-        Without a `shutdown` before it, what was sent still arrives: blocks until the server has
-        hung up, for a second at the most.
+        A server that broke the protocol gets a second to read why, and hang up.
         """
-        if not self._shut:
+        if self._broken:
             self._linger()
         with self._lock:
             self._shut = True
             self._raw.close()
 
     def _linger(self) -> None:
-        """Discard what still comes: unread, it would make the kernel reset the connection."""
+        """Discard what still comes: unread, it would have the kernel reset the connection, and
+        the server might lose our close frame.
+        """
         wire = DeadlineSocket(self._raw, time.monotonic() + _LINGER)
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_WR)
