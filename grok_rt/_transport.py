@@ -185,9 +185,7 @@ class WebSocketTransport:
             self._raw.close()
 
     def _linger(self) -> None:
-        """Discard what still comes: unread, it would have the kernel reset the connection, and
-        the server might lose our close frame.
-        """
+        """Discard what still comes: unread, it would make the kernel reset what we said."""
         wire = DeadlineSocket(self._raw, time.monotonic() + _LINGER)
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_WR)
