@@ -72,13 +72,13 @@ def refused(
         purpose: what the connection was for.
     """
     code, said = _said(body)
+    # Seen live: a wrong key is a 400, told from other bad requests by the sentence alone.
+    wrong_key = status == 400 and "api key" in said.lower()
     secrets = tuple(secrets)
     code = mask(code, secrets) if code else None
     said = mask(said, secrets)
     request_id = headers.get("x-request-id")
     request_id = mask(_clean(request_id), secrets) if request_id else None
-    # Seen live: a wrong key is a 400, told from other bad requests by the sentence alone.
-    wrong_key = status == 400 and "api key" in said.lower()
 
     message = f"{server} refused {purpose.noun}: HTTP {status}"
     if said or code:

@@ -1,21 +1,22 @@
 """The one REST call beside the sessions, on their port: `POST /v1/realtime/client_secrets`.
 
-WebSocket servers take GET only, so the first word of a connection is read before they see it.
+WebSocket servers take GET only, so the start of a connection is read before they see it.
 Runs in the server's thread for the connection.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import socket
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.refusals import Refusal
 
-__all__ = ["Post", "Reread", "created", "first_word", "http_answer", "read_post"]
+__all__ = ["Post", "created", "first_bytes", "http_answer", "read_post"]
 
 _PATIENCE = 5.0  # seconds for a client to say something
 _LIMIT = 64 << 10
@@ -23,56 +24,44 @@ _LIFETIMES = range(1, 3601)
 
 
 class Post(NamedTuple):
-    """A request, without the word POST."""
+    """A request whose method is POST."""
 
     path: str
     headers: Mapping[str, str]
     body: bytes
 
 
-class Reread:
-    """A socket of which something has been read already: that comes again."""
-
-    def __init__(self, sock: socket.socket, start: bytes) -> None:
-        self._sock = sock
-        self._start = start
-
-    def recv(self, size: int) -> bytes:
-        """What was read already, then as the socket."""
-        start, self._start = self._start[:size], self._start[size:]
-        return start or self._sock.recv(size)
-
-    def __getattr__(self, name: str) -> Any:
-        """All the rest is the socket's."""
-        return getattr(self._sock, name)
-
-
-def first_word(sock: socket.socket) -> bytes:
-    """The first four bytes of a connection, fewer if it ends.
+def first_bytes(sock: socket.socket) -> bytes:
+    """What a connection begins with: four bytes at least, if it has so many.
 
     Raises:
         TimeoutError: the client says nothing.
     """
-    word = b""
+    start = b""
     sock.settimeout(_PATIENCE)
-    while len(word) < 4 and (more := sock.recv(4 - len(word))):
-        word += more
+    while len(start) < 4 and (more := sock.recv(_LIMIT)):
+        start += more
     sock.settimeout(None)
-    return word
+    return start
 
 
-def read_post(sock: socket.socket) -> Post:
-    """The rest of a request that begins with POST.
+def read_post(sock: socket.socket, start: bytes) -> Post:
+    """The request that begins with `start`.
 
     Raises:
-        ValueError, OSError, http.client.HTTPException: it is none, or breaks off.
+        ValueError, EOFError, OSError, http.client.HTTPException: it is none, or breaks off.
     """
     sock.settimeout(_PATIENCE)
-    with sock.makefile("rb") as file:
-        path, _version = file.readline(_LIMIT).decode("ascii").split()
-        headers = dict(http.client.parse_headers(file).items())
-        length = {name.lower(): value for name, value in headers.items()}.get("content-length", "0")
-        return Post(path, headers, file.read(min(int(length), _LIMIT)))
+    while b"\r\n\r\n" not in start and len(start) < _LIMIT:
+        start += sock.recv(_LIMIT) or _broken_off()
+    head, _, body = start.partition(b"\r\n\r\n")
+    line, _, fields = head.partition(b"\r\n")
+    _, path, _ = line.decode("ascii").split(" ")
+    headers = http.client.parse_headers(io.BytesIO(fields + b"\r\n\r\n"))
+    length = min(int(headers.get("Content-Length", "0")), _LIMIT)
+    while len(body) < length:
+        body += sock.recv(_LIMIT) or _broken_off()
+    return Post(path, dict(headers.items()), body)
 
 
 def created(body: bytes, mint: Mint) -> Refusal | bytes:
@@ -102,3 +91,7 @@ def http_answer(answer: Refusal | bytes) -> bytes:
     headers = headers | {"Content-Length": str(len(body)), "Connection": "close"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status} {reason}\r\n{lines}\r\n".encode() + body
+
+
+def _broken_off() -> bytes:
+    raise EOFError

@@ -20,11 +20,11 @@ from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen
-from grok_rt.simulator.rest import Reread, created, first_word, http_answer, read_post
+from grok_rt.simulator.rest import Post, created, first_bytes, http_answer, read_post
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from websockets.http11 import Request, Response
@@ -44,7 +44,7 @@ _logger = logging.getLogger("grok_rt.simulator")
 _logger.addHandler(logging.NullHandler())
 
 
-class _Answered(Exception):
+class _Done(Exception):
     """Nothing is left for the WebSocket server to do."""
 
 
@@ -205,36 +205,35 @@ class Simulator:
 
     def _receive(self, sock: socket.socket, *args: Any, **options: Any) -> ServerConnection:
         """Answer a POST at once; leave everybody else to the WebSocket server."""
-        from websockets.sync.server import ServerConnection
+        start = first_bytes(sock)
+        if start.startswith(b"POST"):
+            sock.sendall(http_answer(self._post(read_post(sock, start))))
+        elif start:
+            return _resumed(start)(sock, *args, **options)
+        raise _Done
 
-        word = first_word(sock)
-        if word == b"POST":
-            path, headers, body = read_post(sock)
-            refusal = (
-                Refusal(404, "Not found.")
-                if urlsplit(path).path != _TOKENS_PATH
-                else as_refusal(self.refuse)
-                or admit(headers, self._api_key, self._mint, key_only=True)
-            )
-            sock.sendall(http_answer(refusal or created(body, self._mint)))
-            raise _Answered
-        replayed: Any = Reread(sock, word)
-        return ServerConnection(replayed, *args, **options)
+    def _post(self, post: Post) -> Refusal | bytes:
+        refusal = self._judge(post.path, _TOKENS_PATH, post.headers, key_only=True)
+        return refusal or created(post.body, self._mint)
+
+    def _judge(
+        self, target: str, path: str, headers: Mapping[str, str], *, key_only: bool
+    ) -> Refusal | None:
+        if urlsplit(target).path != path:
+            return Refusal(404, "Not found.")
+        refusal = as_refusal(self.refuse)
+        return refusal or admit(headers, self._api_key, self._mint, key_only=key_only)
 
     def _door(self, request: Request) -> Response | None:
         from websockets.datastructures import Headers
         from websockets.http11 import Response
 
-        where = urlsplit(request.path)
-        if where.path != _PATH:
-            refusal: Refusal | None = Refusal(404, "Not found.")
-        else:
-            refusal = as_refusal(self.refuse) or admit(
-                dict(request.headers.raw_items()),
-                self._api_key,
-                self._mint,
-                key_only="call_id" in dict(parse_qsl(where.query)),
-            )
+        refusal = self._judge(
+            request.path,
+            _PATH,
+            dict(request.headers.raw_items()),
+            key_only="call_id" in dict(parse_qsl(urlsplit(request.path).query)),
+        )
         if refusal is None:
             return None
         headers = Headers(
@@ -278,6 +277,23 @@ class Simulator:
             sender.join()
             with self._lock:
                 del self._live[session]
+
+
+def _resumed(start: bytes) -> type[ServerConnection]:
+    """The server's kind of connection, for one of which `start` has been read already."""
+    from websockets.sync.server import ServerConnection
+
+    class Resumed(ServerConnection):
+        def recv_events(self) -> None:
+            with self.protocol_mutex:
+                self.protocol.receive_data(start)
+                events = self.protocol.events_received()
+                self.send_data()
+            for event in events:
+                self.process_event(event)
+            super().recv_events()
+
+    return Resumed
 
 
 def _send_due(session: PacedPeer, connection: ServerConnection) -> None:
