@@ -321,9 +321,8 @@ class Connection:
         self._abandoned += self._outbox.abort()
         self._writer.join()
         self._transport.close()
-        unsent = [frame for frame in (*self._in_flight, *self._abandoned) if frame.opcode == TEXT]
-        if (cause := self.ledger.cause) is not None:
-            cause.unsent = tuple(_codec.decode(frame.data) for frame in unsent)
+        unsent = (*self._in_flight, *self._abandoned)
+        self.ledger.unsent = tuple(_codec.decode(f.data) for f in unsent if f.opcode == TEXT)
         try:
             self._on_end(self)
         finally:

@@ -33,6 +33,7 @@ class Ledger:
 
     Attributes:
         cause: what ended the connection first; None while it lives.
+        unsent: events that were taken, and did not leave.
 
     Args:
         session: the books.
@@ -43,6 +44,7 @@ class Ledger:
         self, session: Session, send: Callable[[Sequence[events.ClientEvent]], None]
     ) -> None:
         self.cause: ConnectionClosed | None = None
+        self.unsent: tuple[events.Event, ...] = ()
         self._session = session
         self._send = send
         self._changed = threading.Condition()
@@ -90,7 +92,7 @@ class Ledger:
         cause = self.cause or ConnectionClosedOK(1000)
         clean = isinstance(cause, ConnectionClosedOK)
         kind = ConnectionClosedOK if clean else ConnectionClosedError
-        error = kind(cause.code, cause.reason, cause.cause, unsent=cause.unsent)
+        error = kind(cause.code, cause.reason, cause.cause, unsent=self.unsent)
         error.__cause__ = cause.cause
         return error
 

@@ -386,6 +386,10 @@ def test_sound_that_must_not_wait() -> None:
             dropped.append(grok.wait_for(events.AudioDropped, timeout=SOON).ms)
         assert dropped == [20, 20, 20]
         transport.valve.set()
+        transport.wait(lambda t: len(t.events) > 200)
+        grok.send_audio(PCM, drop_oldest=True)  # there is room again: nothing to tell
+        with pytest.raises(DeadlineExceeded):
+            grok.wait_for(events.AudioDropped, timeout=0.05)
 
 
 def test_a_cancel_that_comes_too_late_is_harmless() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 from scripted import SOON, UPDATED, ScriptedTransport, in_background, line
 
-from grok_rt import _liveness, events
+from grok_rt import _connection, _liveness, events
 from grok_rt._connection import Connection
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
 from grok_rt._session import Declared
@@ -547,6 +548,34 @@ def test_a_code_that_must_not_be_sent_closes_nothing() -> None:
         assert made.connection.is_open
         made.connection.close(4242, "bye")
     assert parse_close(transport.sent[-1].data) == (4242, "bye")
+
+
+def test_the_interpreter_leaves_politely() -> None:
+    """At exit every open line is closed with 1001, all of them within one deadline."""
+    transports = [ScriptedTransport() for _ in range(3)]
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(line(transport)) for transport in transports]
+        transports[0].answers_close = False
+        began = time.monotonic()
+        _connection._close_all()
+        assert time.monotonic() - began < 2.5
+        assert all(each.connection.is_over for each in made)
+    assert [t.sent for t in transports] == [
+        [Frame(CLOSE, close_payload(1001, "the program exits"))]
+    ] * 3
+
+
+def test_a_copy_in_a_forked_process_closes_nothing() -> None:
+    """The line is the parent's: in a child `close` does nothing, and exit neither."""
+    transport = ScriptedTransport()
+    with line(transport) as made:
+        here, made.connection._pid = made.connection._pid, -1
+        assert made.connection.is_forked
+        made.connection.close()
+        _connection._close_all()
+        made.connection._pid = here
+        assert made.connection.is_open
+        assert not transport.sent
 
 
 @pytest.mark.parametrize("side", ["reader", "writer"])

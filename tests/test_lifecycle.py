@@ -450,3 +450,13 @@ def test_a_child_process_needs_a_client_of_its_own() -> None:
             os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert grok.ask("Still there?", timeout=SOON).text
+
+
+def test_a_forked_client_says_so() -> None:
+    """Every verb of a client that was connected before a fork says what to do instead."""
+    with GrokClient(KEY, transport=loopback(instant=True)) as grok:
+        connection = grok._lifecycle.connection()
+        here, connection._pid = connection._pid, -1
+        with pytest.raises(LocalProtocolError, match="before the process forked"):
+            grok.send_user_text("from the child")
+        connection._pid = here
