@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, quote, urlencode
 import attrs
 
 from grok_rt._secret import Secret, Token
+from grok_rt._target import can_be_offered
 from grok_rt.errors import AuthenticationFailed, ConfigError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Opening:
 
         Raises:
             AuthenticationFailed: there is no key, or a token that the server would refuse.
-            ConfigError: the key is no string.
+            ConfigError: the key is no string, or cannot be shown in the way that is asked for.
         """
         url = self._address()
         key = credential(self.api_key)
@@ -162,6 +163,10 @@ class Opening:
         """Return the header that shows the key."""
         if self.auth == "bearer":
             return "Authorization", f"Bearer {key}"
+        if not can_be_offered(key):
+            raise ConfigError(
+                "api_key: it has characters that no subprotocol may carry; use auth='bearer'."
+            )
         offers = (
             f"xai-client-secret.{key}"
             if self.auth == "subprotocol"

@@ -135,10 +135,15 @@ def check_headers(headers: Mapping[str, str], subprotocols: Sequence[str]) -> li
             )
         lines.append(f"{name}: {value}")
     if subprotocols:
-        if not all(map(_TOKEN.fullmatch, subprotocols)):
+        if not all(map(can_be_offered, subprotocols)):
             raise ConfigError("subprotocols: one has characters that no header may carry.")
         lines.append(f"Sec-WebSocket-Protocol: {', '.join(subprotocols)}")
     return lines
+
+
+def can_be_offered(subprotocol: str) -> bool:
+    """Whether it has only the characters that a list of subprotocols allows."""
+    return _TOKEN.fullmatch(subprotocol) is not None
 
 
 def credentials(headers: Mapping[str, str], subprotocols: Sequence[str]) -> list[str]:
