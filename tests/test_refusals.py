@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._refusals import mask, refused, unreachable
+from grok_rt._refusals import Purpose, mask, refused, unreachable
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, RateLimited
 
 KEY = "xai-Zq8sW2pL9vB4nM7kT1rY6uE3"
@@ -92,6 +92,12 @@ def test_a_refusal_is_typed(
     assert said in error.message
     assert hint in error.hint
     assert str(error).startswith("api.x.ai:443 ")
+
+
+def test_a_wrong_key_is_known_by_the_sentence_as_it_came() -> None:
+    """What is masked in it, for it happens to be in the key too, does not hide what it says."""
+    error = refused(400, {}, b"Incorrect API key", server="s", secrets=["my own API key"])
+    assert isinstance(error, AuthenticationFailed)
 
 
 def test_a_quoted_text_is_one_short_line() -> None:
@@ -197,3 +203,16 @@ def test_an_exception_becomes_a_sentence(error: Exception, words: str) -> None:
     assert failed.hint.endswith(".")
     assert failed.status is None
     assert "secret" not in str(failed)
+
+
+def test_a_sentence_says_what_for() -> None:
+    """Where something else than a session was wanted, the sentence and the hint say so."""
+    purpose = Purpose("make", "a token", "an HTTP server", "https://h/tokens")
+    told = refused(404, {}, b"", server="h:443", purpose=purpose)
+    assert str(told).startswith("h:443 refused a token: HTTP 404.")
+    assert "https://h/tokens" in told.hint
+    late = unreachable(TimeoutError(), server="h:443", timeout=3, purpose=purpose)
+    assert late.message == "h:443 did not make a token within 3 s."
+    other = unreachable(ValueError(), server="h:443", timeout=3, purpose=purpose)
+    assert other.message == "h:443 did not answer as an HTTP server does."
+    assert "https://h/tokens" in other.hint

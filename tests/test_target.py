@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._target import Target, address, check_headers, credentials, is_loopback
+from grok_rt._target import (
+    HTTP,
+    Target,
+    address,
+    check_headers,
+    credentials,
+    is_loopback,
+    split_offers,
+)
 from grok_rt.errors import ConfigError
 
 
@@ -62,6 +70,29 @@ def test_a_bad_url_is_refused(url: str, word: str) -> None:
     with pytest.raises(ConfigError, match=word) as caught:
         Target.parse(url)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "authority"),
+    [
+        ("https://api.x.ai/v1", Target(True, "api.x.ai", 443, "/v1"), "api.x.ai"),
+        ("http://localhost:9/v1?a=b", Target(False, "localhost", 9, "/v1?a=b"), "localhost:9"),
+        ("http://[::1]/", Target(False, "::1", 80, "/"), "[::1]"),
+    ],
+)
+def test_other_schemes_are_taken_where_asked_for(url: str, target: Target, authority: str) -> None:
+    """A place for plain HTTP is taken apart like one for sessions."""
+    assert Target.parse(url, schemes=HTTP) == target
+    assert target.authority == authority
+
+
+@pytest.mark.parametrize(
+    ("url", "word"), [("wss://h/", "https://"), ("http://api.x.ai/", "http://.*https://")]
+)
+def test_other_schemes_have_their_own_sentences(url: str, word: str) -> None:
+    """What is wrong is said with the schemes that would be right."""
+    with pytest.raises(ConfigError, match=word):
+        Target.parse(url, schemes=HTTP)
 
 
 def test_plain_text_leaves_this_machine_on_demand_only() -> None:
@@ -143,3 +174,16 @@ def test_credentials_are_known_wherever_they_stand() -> None:
         "a=b; c=d",
         "t1",
     ]
+
+
+def test_offers_are_taken_out_of_the_headers() -> None:
+    """Subprotocols may come as a header, in any case and list; no other header is touched."""
+    headers = {"X": "y", "sec-WebSocket-Protocol": "realtime,  xai-client-secret.t0k"}
+    assert split_offers(headers) == ({"X": "y"}, ["realtime", "xai-client-secret.t0k"])
+    assert split_offers({"X": "a, b"}) == ({"X": "a, b"}, [])
+
+
+def test_a_version_in_an_offer_is_no_secret() -> None:
+    """The older protocol's list hides its key, and not a word of the address."""
+    offers = ["realtime", "openai-insecure-api-key.k3y", "openai-beta.realtime-v1"]
+    assert credentials({}, offers) == ["k3y"]
