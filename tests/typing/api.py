@@ -12,7 +12,7 @@ from typing import Literal
 
 from typing_extensions import assert_type
 
-from grok_rt import GrokClient, SessionConfig, events, on, tool
+from grok_rt import GrokClient, SessionConfig, events, on, tokens, tool
 
 # --- opening ---------------------------------------------------------------------------------
 
@@ -20,6 +20,9 @@ GrokClient()
 GrokClient("key")
 GrokClient(lambda: "a fresh token", config=SessionConfig.telephony(), model="grok-voice-latest")
 GrokClient(open_timeout=3, ping_interval=2.5, allow_insecure=True)
+GrokClient(tokens.create(expires_after=60), auth="subprotocol")
+GrokClient(tokens.create, auth="openai")
+GrokClient(auth="basic")  # type: ignore[arg-type]
 GrokClient(confg=SessionConfig())  # type: ignore[call-arg]
 
 grok = GrokClient(config=SessionConfig("Be brief.").with_voice("Eve").with_temperature(0.3))
