@@ -91,6 +91,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _check_writable(path: Path) -> None:
     """Better now than after the conversation."""
-    folder = path.parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    target = path if path.exists() else path.parent
+    is_right = target.is_file() if path.exists() else target.is_dir()
+    if not is_right or not os.access(target, os.W_OK):
         raise GrokError(f"cannot write {path}: choose another place with --out")
