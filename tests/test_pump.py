@@ -8,7 +8,8 @@ import traceback
 from collections.abc import Callable, Iterator
 
 import pytest
-from pumping import SOON, Bench, opened, until
+from callers import SOON, call_in_thread, until
+from pumping import Bench, opened
 
 from grok_rt import events
 from grok_rt.errors import (
@@ -146,7 +147,7 @@ def test_ctrl_c_while_waiting_lets_go(
         with pytest.raises(KeyboardInterrupt):
             EXPLICIT[verb](bench)
     bench.put("a")
-    assert bench.submit(bench.recv).result(SOON) == opened("a")
+    assert call_in_thread(bench.recv).result(SOON) == opened("a")
 
 
 # --- one at a time ---------------------------------------------------------------------------
@@ -322,7 +323,7 @@ def test_stop_does_not_wait_for_a_slow_handler(
     bench.put(*"abc")
     bench.close()
     assert inside.wait(SOON)
-    bench.submit(lambda: bench.pump.stop(0.01)).result(SOON)
+    call_in_thread(lambda: bench.pump.stop(0.01)).result(SOON)
     assert "a handler of Opened has been running for 0 s" in caplog.text
     assert bench.names == []
     go_on.set()

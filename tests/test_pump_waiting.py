@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import pytest
-from pumping import SOON, Bench, opened, until
+from callers import SOON, call_in_thread, until
+from pumping import Bench, opened
 
 from grok_rt import events
 from grok_rt._pump import Expectation
@@ -102,8 +103,8 @@ EXPLICIT: dict[str, Callable[[Bench], object]] = {
 def test_an_explicit_pump_takes_over_at_once(bench: Bench, verb: str) -> None:
     """It displaces the waiter who leads before the next event, not after; who waits is told."""
     waiting = bench.leads(lambda: bench.wait("a"))
-    pumping = bench.submit(lambda: EXPLICIT[verb](bench))
-    until(lambda: waiting.running() and bench.pump._holder is not None)
+    pumping = call_in_thread(lambda: EXPLICIT[verb](bench))
+    until(lambda: bench.pump._holder is not None)
     until(lambda: len(bench.pump._turn._waiters) == 1)  # type: ignore[attr-defined]
     bench.put("a")
     assert pumping.result(SOON) in (opened("a"), None)
@@ -116,7 +117,7 @@ def test_an_explicit_pump_takes_over_at_once(bench: Bench, verb: str) -> None:
 def test_who_was_displaced_leads_again(bench: Bench) -> None:
     """When the explicit pump is done, leadership goes back to those who wait."""
     waiting = bench.leads(lambda: bench.wait("b"))
-    pumping = bench.submit(bench.recv)
+    pumping = call_in_thread(bench.recv)
     until(lambda: bench.pump._holder is not None)
     bench.put("a")
     assert pumping.result(SOON) == opened("a")
@@ -166,7 +167,7 @@ def test_others_wait_for_a_loop_and_lead_when_it_is_left(bench: Bench) -> None:
     for _ in bench.pump.iterate("iteration"):
         waiting = bench.follows(lambda: bench.wait("b"))
         with pytest.raises(DeadlineExceeded, match=r"^b did not .* was local\.opened$"):
-            bench.submit(lambda: bench.wait("b", 0.01)).result(SOON)
+            call_in_thread(lambda: bench.wait("b", 0.01)).result(SOON)
         break
     assert waiting.result(SOON) == opened("b")
 
@@ -188,12 +189,12 @@ def test_nobody_oversleeps(bench: Bench) -> None:
             got.append(event.session_id or "")
 
     def listened(names: list[str]) -> Future[None]:
-        return bench.submit(lambda: waits(names))
+        return call_in_thread(lambda: waits(names))
 
     with bench.pump.listening("all", lambda _: len(bench.heard) + 1 == len(numbers)) as all_heard:
         futures: list[Future[None]] = [listened([name]) for name in shuffled[:4]]
         until(lambda: len(bench.pump._waiters) == 5)
-        futures.append(bench.submit(pumps))
+        futures.append(call_in_thread(pumps))
         for name in numbers:
             bench.put(name)
         for future in futures:
@@ -220,7 +221,7 @@ def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
     waiting = bench.follows(lambda: bench.wait("a"))
     bench.put("a")
     assert inside.wait(SOON)
-    late = bench.submit(lambda: bench.wait("b", 0.01))
+    late = call_in_thread(lambda: bench.wait("b", 0.01))
     with pytest.raises(DeadlineExceeded, match=r"b did not .*; a handler of Opened has been"):
         late.result(SOON)
     assert not waiting.done()
@@ -252,7 +253,7 @@ def test_the_end_ends_all_waits(bench: Bench) -> None:
     first = bench.leads(lambda: bench.wait("a"))
     second = bench.follows(lambda: bench.wait("b"))
     bench.close(clean=False)
-    for future in (first, second, bench.submit(lambda: bench.wait("c"))):
+    for future in (first, second, call_in_thread(lambda: bench.wait("c"))):
         assert isinstance(future.exception(SOON), ConnectionClosedError)
 
 
@@ -305,7 +306,7 @@ def test_ctrl_c_in_a_predicate_is_the_leaders(bench: Bench) -> None:
         pytest.raises(KeyboardInterrupt),
     ):
         bench.pump.wait(waiter, SOON)
-    assert bench.submit(lambda: bench.wait("b", SOON)).result(SOON) == opened("b")
+    assert call_in_thread(lambda: bench.wait("b", SOON)).result(SOON) == opened("b")
 
 
 @pytest.mark.parametrize("where", ["handler", "predicate"])

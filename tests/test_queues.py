@@ -5,12 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TypeVar
 
 import pytest
+from callers import SOON, call_in_thread, waiting, waits_in
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,36 +17,10 @@ from grok_rt import events
 from grok_rt._framing import CLOSE, PONG, TEXT, Frame
 from grok_rt._queues import Inbox, Outbox, Parcel, QueueClosed
 
-T = TypeVar("T")
-SOON = 10.0  # seconds after which a test has failed
-
 A, B, C = (Frame(TEXT, name) for name in (b"a", b"b", b"c"))
 SOUND = [Frame(TEXT, bytes([48 + i]) * 10) for i in range(10)]
 LAST = Frame(CLOSE, b"\x03\xe8")
 PONGED = Frame(PONG, b"pong")
-
-
-class Background(ThreadPoolExecutor):
-    """Runs a call that waits, and lets the test know when it really does."""
-
-    def waits_in(self, condition: threading.Condition, call: Callable[[], T]) -> Future[T]:
-        future = self.submit(call)
-        deadline = time.monotonic() + SOON
-        while not waiters_of(condition) and not future.done():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        return future
-
-
-def waiters_of(condition: threading.Condition) -> int:
-    with condition:
-        return len(condition._waiters)  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-def background() -> Iterator[Background]:
-    with Background(4) as pool:
-        yield pool
 
 
 def put(outbox: Outbox, *frames: Frame, is_audio: bool = False) -> None:
@@ -99,23 +72,23 @@ def test_one_oversized_frame_may_pass_alone() -> None:
     put(outbox, A, B)
 
 
-def test_who_waits_for_room_gets_it(background: Background) -> None:
+def test_who_waits_for_room_gets_it() -> None:
     """Taking a batch wakes everybody who waited for room."""
     outbox = Outbox(1)
     put(outbox, A)
     for frame in (B, C):
         parcel = Parcel(frame)
-        future = background.waits_in(outbox.not_full, lambda p=parcel: outbox.put_parcel(p))
+        future = waits_in(outbox.not_full, lambda p=parcel: outbox.put_parcel(p))
         assert len(outbox.take_batch(0) or ()) == 1
         assert future.result(SOON) is None
     assert outbox.take_batch(0) == [C]
 
 
-def test_close_releases_who_waits_for_room(background: Background) -> None:
+def test_close_releases_who_waits_for_room() -> None:
     """Closing raises in those who wait for room, and refuses all that come later."""
     outbox = Outbox(1)
     put(outbox, A)
-    future = background.waits_in(outbox.not_full, lambda: outbox.put_parcel(Parcel(B)))
+    future = waits_in(outbox.not_full, lambda: outbox.put_parcel(Parcel(B)))
     outbox.close(LAST)
     assert isinstance(future.exception(SOON), QueueClosed)
     with pytest.raises(QueueClosed):
@@ -136,20 +109,20 @@ def test_close_releases_who_waits_for_room(background: Background) -> None:
         lambda outbox: outbox.wake(),
     ],
 )
-def test_the_writer_is_woken(background: Background, wake: Callable[[Outbox], object]) -> None:
+def test_the_writer_is_woken(wake: Callable[[Outbox], object]) -> None:
     """Whatever gives the writer something to do ends its waiting."""
     outbox = Outbox()
-    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    future = waits_in(outbox.not_empty, outbox.take_batch)
     wake(outbox)
     assert future.result(SOON) in ([A], [PONGED], [LAST], [], None)
 
 
-def test_a_wake_up_is_not_lost_on_the_way_to_the_wait(background: Background) -> None:
+def test_a_wake_up_is_not_lost_on_the_way_to_the_wait() -> None:
     """`wake` before `take_batch` counts once: a deadline set meanwhile is not overslept."""
     outbox = Outbox()
     outbox.wake()
-    assert background.submit(outbox.take_batch).result(SOON) == []
-    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    assert call_in_thread(outbox.take_batch).result(SOON) == []
+    future = waits_in(outbox.not_empty, outbox.take_batch)
     assert not future.done()
     outbox.wake()
     assert future.result(SOON) == []
@@ -162,7 +135,7 @@ def test_take_batch_waits_no_longer_than_asked() -> None:
     assert 0.04 < time.monotonic() - started < SOON
 
 
-def test_sound_waits_behind_the_gate(background: Background) -> None:
+def test_sound_waits_behind_the_gate() -> None:
     """Behind an update sound waits, and all that was queued after it; opening wakes the writer."""
     outbox = Outbox()
     put(outbox, SOUND[0], is_audio=True)
@@ -173,17 +146,17 @@ def test_sound_waits_behind_the_gate(background: Background) -> None:
     assert outbox.take_batch(0) == [SOUND[0], A, B]
     outbox.put_control(PONGED)
     assert outbox.take_batch(0) == [PONGED]
-    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    future = waits_in(outbox.not_empty, outbox.take_batch)
     outbox.open_gate()
     assert future.result(SOON) == [SOUND[1], C]
 
 
-def test_opening_an_open_gate_wakes_nobody(background: Background) -> None:
+def test_opening_an_open_gate_wakes_nobody() -> None:
     """The reader may open the gate at each event: the writer sleeps on."""
     outbox = Outbox()
-    future = background.waits_in(outbox.not_empty, outbox.take_batch)
+    future = waits_in(outbox.not_empty, outbox.take_batch)
     outbox.open_gate()
-    assert waiters_of(outbox.not_empty) == 1
+    assert waiting(outbox.not_empty) == 1
     outbox.wake()
     assert future.result(SOON) == []
 
@@ -246,14 +219,14 @@ def opened(name: str) -> events.Opened:
     return events.Opened(session_id=name)
 
 
-def test_events_come_in_order(background: Background) -> None:
+def test_events_come_in_order() -> None:
     """First in, first out, and a put wakes who waits."""
     inbox = Inbox()
     inbox.put_event(opened("a"))
     inbox.put_event(opened("b"))
     assert inbox.take_event() == opened("a")
     assert inbox.take_event(0) == opened("b")
-    future = background.waits_in(inbox.not_empty, inbox.take_event)
+    future = waits_in(inbox.not_empty, inbox.take_event)
     inbox.put_event(opened("c"))
     assert future.result(SOON) == opened("c")
 
@@ -267,11 +240,11 @@ def test_take_event_waits_no_longer_than_asked(timeout: float) -> None:
     assert time.monotonic() - started >= timeout
 
 
-def test_who_waits_can_be_made_to_give_up(background: Background) -> None:
+def test_who_waits_can_be_made_to_give_up() -> None:
     """`wake` makes the waiting one ask `unless` again; what comes is then another's."""
     inbox = Inbox()
     displaced = threading.Event()
-    future = background.waits_in(inbox.not_empty, lambda: inbox.take_event(unless=displaced.is_set))
+    future = waits_in(inbox.not_empty, lambda: inbox.take_event(unless=displaced.is_set))
     inbox.wake()
     assert not future.done()
     displaced.set()

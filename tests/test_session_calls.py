@@ -70,8 +70,8 @@ def test_a_second_call_reopens_the_wait_for_all() -> None:
     books.result("a")
     books.hear(function_call("r1", "b"), now=1.0)
     assert books.wait_until(50.0) == []
-    assert books.hear(done("r1"), now=50.0) == []
-    assert books.result("b", now=51.0) == ["call-a=ok", "call-b=ok", CREATE]
+    assert books.result("b", now=50.0) == []
+    assert books.hear(done("r1"), now=51.0) == ["call-a=ok", "call-b=ok", CREATE]
 
 
 def test_the_next_response_releases_the_outputs_but_not_the_create() -> None:
