@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -128,10 +129,11 @@ def test_a_request_may_come_in_pieces(size: int) -> None:
 def test_nonsense_does_not_stop_it(request_: bytes) -> None:
     """Who speaks something else, or breaks off, is hung up on; the next one is served."""
     with Simulator() as server:
-        with _connected(server) as raw:
+        with _connected(server) as raw, contextlib.suppress(OSError):  # it may be faster
             raw.sendall(request_)
             raw.shutdown(socket.SHUT_WR)
-            _drain(raw)
+            while raw.recv(4096):
+                pass
         assert ask(server)[0] == 200
 
 
@@ -155,11 +157,3 @@ def test_an_upgrade_may_come_in_pieces(tls: bool) -> None:
 def _connected(server: Simulator, context: ssl.SSLContext | None = None) -> socket.socket:
     raw = socket.create_connection(("127.0.0.1", urlsplit(server.url).port or 0), timeout=5)
     return raw if context is None else context.wrap_socket(raw, server_hostname="127.0.0.1")
-
-
-def _drain(raw: socket.socket) -> None:
-    try:
-        while raw.recv(4096):
-            pass
-    except ConnectionResetError:
-        pass
