@@ -94,3 +94,14 @@ def bench(session: nox.Session) -> None:
     install(session, "-e", ".[all]")
     for script in sorted(Path("bench").glob("*.py")):
         session.run("python", str(script), *session.posargs)
+
+
+@nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """Throw a minute of garbage at the codec and at the frames; arguments go to libFuzzer."""
+    install(session, "-e", ".[test]", "atheris")
+    env = {"PYTHONPATH": "tests", "GROK_RT_MUTATIONS": "100000"}
+    session.run("pytest", "tests/test_fuzz_finds.py", env=env)
+    finds = f"-artifact_prefix={session.create_tmp()}/"
+    for script in sorted(Path("fuzz").glob("fuzz_*.py")):
+        session.run("python", str(script), "-max_total_time=60", finds, *session.posargs, env=env)
