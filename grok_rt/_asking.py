@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["GrokAsker"]
 
 _GRACE = 1.0  # seconds for a feeder to end; one that is stuck in the line ends by itself
-_TAIL_MS = 1000  # silence after a spoken question, beyond what the server waits for
+#: Silence after a spoken question, beyond what was configured; without it no turn ever ends.
+_TAIL_MS = 10_000
 
 
 class GrokAsker(GrokSender):

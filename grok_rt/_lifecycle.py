@@ -104,12 +104,13 @@ class Lifecycle:
             self._phase = "connecting"
         try:
             connection = self._connect(deadline, why_stalled)
-            configure(connection, deadline)
+            # The service was only ever seen to be spoken to after its greeting.
             if not connection.ledger.wait(_greeted, max(0.0, deadline - time.monotonic())):
                 raise ConnectFailed(
                     f"The server took the connection, and said nothing for {timeout:g} s.",
                     hint="Is the url that of the realtime endpoint?",
                 )
+            configure(connection, deadline)
             self._go_on(connection, is_open=True)
         except BaseException as error:
             failure = _hung_up(error) if isinstance(error, ConnectionClosed) else error

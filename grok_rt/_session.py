@@ -129,6 +129,7 @@ class Session:
             events.SessionUpdated: self._session_updated,
             events.ConversationCreated: self._conversation_created,
             events.ResponseCreated: self._response_created,
+            events.ResponseOutputItemAdded: self._item_added,
             events.ResponseOutputAudioDelta: self._audio,
             events.ResponseAudioDelta: self._audio,
             events.ResponseFunctionCallArgumentsDone: self._called,
@@ -169,15 +170,26 @@ class Session:
                 group.response_done = True
         return self._release()
 
+    def _item_added(self, event: events.ResponseOutputItemAdded, _now: float) -> Step:
+        # Sound in binary frames names no item: it is of the message announced before it.
+        if event.item.type == "message" and event.item.id:
+            self._speaks(event.response_id, event.item.id)
+        return _NOTHING
+
     def _audio(self, event: events.AudioDelta, _now: float) -> Step:
-        if event.response_id and self.response_id not in (event.response_id, None):
-            return _NOTHING  # the last sound of a response that was cancelled
-        item_id = event.item_id or self.item_id
+        if self._speaks(event.response_id, event.item_id):
+            self.item_bytes += len(event.audio)
+        return _NOTHING
+
+    def _speaks(self, response_id: str | Unset | None, item_id: str | Unset | None) -> bool:
+        """Whether it is the response that speaks, and no late part of one that was cancelled."""
+        if response_id and self.response_id not in (response_id, None):
+            return False
+        item_id = item_id or self.item_id
         if item_id != self.item_id:
             self.item_id = item_id
             self.item_bytes = 0
-        self.item_bytes += len(event.audio)
-        return _NOTHING
+        return True
 
     def _response_done(self, event: events.ResponseDone, _now: float) -> Step:
         nested = event.response.id if event.response else None

@@ -68,6 +68,17 @@ def test_the_greeting_may_come_after_the_confirmation() -> None:
         assert stage.grok.session_id == live.SESSION_ID
 
 
+def test_the_client_waits_for_the_greeting() -> None:
+    """9.1: `session.update` goes out once the server has spoken; earlier was never seen live."""
+
+    def script(peer: Peer) -> None:
+        peer.silence()
+        peer.opens()
+
+    with on_stage(script) as stage:
+        assert stage.grok.session_id == live.SESSION_ID
+
+
 def test_a_line_without_a_greeting_is_no_session() -> None:
     """9.1: a peer that upgrades and says nothing is not the service, and the sentence says so."""
     with (
@@ -162,11 +173,13 @@ def test_pings_are_heard_and_not_answered() -> None:
         peer.opens()
         peer.says(*pings)
 
-    with on_stage(script) as stage:
-        with stage.grok.expect(
+    with (
+        on_stage(script) as stage,
+        stage.grok.expect(
             events.Ping, lambda ping: ping.event_id == pings[-1]["event_id"], timeout=5
-        ):
-            pass
+        ),
+    ):
+        pass
     assert stage.sent == ["session.update"]
 
 
