@@ -3,7 +3,7 @@
 `recv`, iteration, `run` and `start` are explicit pumps: two at once are an error. The
 waiting verbs share leadership: while nobody pumps, one of the waiting threads leads and
 the others wait; when it has what it waited for, leadership passes on. Beside an explicit
-pump of another thread they all just wait; one that comes later takes over at once.
+pump of another thread they all just wait; one that comes later gets the next event.
 
 Runs on the caller's thread, or on the dispatcher thread that `start` makes. The lock
 guards leadership and the list of waiters only; it is never held while a handler runs.
@@ -39,6 +39,7 @@ log = logging.getLogger("grok_rt")
 
 E = TypeVar("E", bound=events.Event)
 
+_NEXT = "the next event"
 _LAST_CALL = 0.1  # seconds for the dispatcher to drop what it was not given the time for
 
 
@@ -116,8 +117,8 @@ class Pump:
         """Take the next event, let every handler hear it, return it."""
         with self._holding("recv()"):
             deadline = None if timeout is None else time.monotonic() + timeout
-            with self._leading(deadline, "recv()"):
-                event = self._take(deadline, "the next event")
+            with self._leading(deadline):
+                event = self._take(deadline, _NEXT)
                 failed = self._hear(event)
         _raise_first(failed)
         return event
@@ -130,10 +131,10 @@ class Pump:
         """
         with self._holding(verb):
             while True:
-                with self._leading(None, verb):
+                with self._leading():
                     if self._ended:
                         break
-                    event = self._take(None, "the next event")
+                    event = self._take(None, _NEXT)
                     failed = self._hear(event)
                 _raise_first(failed)
                 yield event
@@ -150,7 +151,6 @@ class Pump:
             self._thread = thread
             # Known once it runs; it waits for the lock meanwhile.
             self._holder = (thread.ident or 0, "start()")
-        self._inbox.wake()
 
     def stop(self, timeout: float) -> None:
         """After the connection's end: join the dispatcher.
@@ -260,7 +260,6 @@ class Pump:
             with self._turn:
                 self._refuse_second_pump(verb)
                 self._holder = hold
-            self._inbox.wake()
             yield
         finally:
             self._let_go(hold)
@@ -284,12 +283,12 @@ class Pump:
         return holder is None or holder[0] == me
 
     @contextlib.contextmanager
-    def _leading(self, deadline: float | None, what: str) -> Iterator[None]:
+    def _leading(self, deadline: float | None = None) -> Iterator[None]:
         # Whatever interrupts this, Ctrl+C included: who has taken the lead passes it on.
         try:
             with self._turn:
                 if not self._turn.wait_for(lambda: self._leader is None, _left(deadline)):
-                    raise self._too_late(what)
+                    raise self._too_late(_NEXT)
                 self._leader = threading.get_ident()
             yield
         finally:
@@ -355,10 +354,10 @@ class Pump:
             hold = self._holder
         try:
             while True:
-                with self._leading(None, "start()"):
+                with self._leading():
                     if self._ended:
                         break
-                    event = self._take(None, "the next event")
+                    event = self._take(None, _NEXT)
                     if self._discarding and not isinstance(event, events.Closed):
                         continue
                     for failed in self._hear(event):

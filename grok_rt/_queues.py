@@ -216,7 +216,7 @@ class Inbox(queue.Queue[_Arrival]):
 
         Args:
             timeout: seconds to wait for one; None: for ever.
-            unless: gives up as soon as it is true; asked again after each `wake`.
+            unless: asked before an event is taken; true leaves it to another.
 
         Raises:
             queue.Empty: none came in time, or `unless` was true.
@@ -233,11 +233,6 @@ class Inbox(queue.Queue[_Arrival]):
             arrival: _Arrival = self.queue.popleft()
             self._bytes -= arrival.size
         return arrival.event
-
-    def wake(self) -> None:
-        """Make whoever waits in `take_event` ask its `unless` again."""
-        with self.mutex:
-            self.not_empty.notify_all()
 
     def backlog(self) -> tuple[int, float]:
         """Bytes that wait, and how many seconds of the conversation they are.

@@ -100,8 +100,8 @@ EXPLICIT: dict[str, Callable[[Bench], object]] = {
 
 
 @pytest.mark.parametrize("verb", EXPLICIT)
-def test_an_explicit_pump_takes_over_at_once(bench: Bench, verb: str) -> None:
-    """It displaces the waiter who leads before the next event, not after; who waits is told."""
+def test_an_explicit_pump_gets_the_next_event(bench: Bench, verb: str) -> None:
+    """It displaces a waiter who leads already; who waits is told all the same."""
     waiting = bench.leads(lambda: bench.wait("a"))
     pumping = call_in_thread(lambda: EXPLICIT[verb](bench))
     until(lambda: bench.pump._holder is not None)
@@ -295,17 +295,14 @@ def test_a_bad_predicate_hurts_only_who_brought_it(bench: Bench) -> None:
 
 
 def test_ctrl_c_in_a_predicate_is_the_leaders(bench: Bench) -> None:
-    """`KeyboardInterrupt` is nobody's answer: it rises where it hit, and the lead is free."""
+    """It rises where it hit, whoever brought the predicate, and the lead is free."""
 
     def interrupted(_event: events.Event) -> bool:
         raise KeyboardInterrupt
 
     bench.put("a", "b")
-    with (
-        bench.pump.listening("x", interrupted) as waiter,
-        pytest.raises(KeyboardInterrupt),
-    ):
-        bench.pump.wait(waiter, SOON)
+    with bench.pump.listening("x", interrupted), pytest.raises(KeyboardInterrupt):
+        bench.wait("b", SOON)
     assert call_in_thread(lambda: bench.wait("b", SOON)).result(SOON) == opened("b")
 
 
