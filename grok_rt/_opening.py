@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, quote, urlencode
 
 import attrs
 
+from grok_rt._line.target import can_be_offered
 from grok_rt._secret import Secret, Token
-from grok_rt._target import can_be_offered
 from grok_rt.errors import AuthenticationFailed, ConfigError
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from __future__ import annotations
 import functools
 import ssl
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from grok_rt._dial import Stream
 
 _READ_SIZE = 64 << 10  # smaller costs a third more per frame, larger gains nothing
 _WRITE_SIZE = 256 << 10  # bounds what is encrypted at a time, while the reader waits
@@ -31,6 +30,13 @@ def default_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])  # a WebSocket begins with an HTTP/1.1 upgrade
     return context
+
+
+class Stream(Protocol):
+    """What carries bytes: a socket under a deadline, or TLS upon one."""
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+    def sendall(self, data: bytes, /) -> None: ...
 
 
 class TLSSocket:

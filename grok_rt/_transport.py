@@ -17,21 +17,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from grok_rt._dial import DeadlineSocket
 from grok_rt._framing import FrameReader, pack
-from grok_rt._http import Head, NotHTTP, read_answer, read_head
 from grok_rt._line import Line, open_line
-from grok_rt._proxy import ENVIRONMENT
-from grok_rt._refusals import refused, unreachable
-from grok_rt._target import Target, check_headers, credentials, split_offers
+from grok_rt._line.dialling import DeadlineSocket
+from grok_rt._line.http import Head, NotHTTP, read_answer, read_head
+from grok_rt._line.proxy import ENVIRONMENT
+from grok_rt._line.refusals import refused, unreachable
+from grok_rt._line.target import Target, check_headers, credentials, split_offers
 from grok_rt.errors import ConnectFailed, ConnectionClosedError, RemoteProtocolError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
-    from grok_rt._dial import Stream
     from grok_rt._framing import Frame
+    from grok_rt._tls import Stream
 
 __all__ = ["Transport", "WebSocketTransport"]
 

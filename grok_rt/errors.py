@@ -61,7 +61,7 @@ class ConnectFailed(GrokError):
         code: the server's own word for it, such as ``"Client specified an invalid argument"``.
         message: what went wrong, in one sentence.
         hint: what to do about it; may be empty.
-        request_id: the server's id of the request, to quote in a support ticket; None if it sent none.
+        request_id: the server's id of the request, for a support ticket; None if it sent none.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ProtocolError(GrokError):
 
 
 class LocalProtocolError(ProtocolError):
-    """This program did: a verb in the wrong state, a second answer to one call, a bad value."""
+    """Our side did: a verb in the wrong state, a second answer to one call, a bad value."""
 
 
 class RemoteProtocolError(ProtocolError):

@@ -12,12 +12,12 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from grok_rt._http import Answer, NotHTTP, read_answer, read_head
 from grok_rt._line import open_line
+from grok_rt._line.http import Answer, NotHTTP, read_answer, read_head
+from grok_rt._line.refusals import Purpose, refused, unreachable
+from grok_rt._line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
 from grok_rt._opening import ApiKey, credential, default_url
-from grok_rt._refusals import Purpose, refused, unreachable
 from grok_rt._secret import Token
-from grok_rt._target import HTTP, WEBSOCKET, Target, check_headers, credentials
 from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed
 
 if TYPE_CHECKING:

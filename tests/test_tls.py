@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from raw_peer import authority, listening, server_context, silent, trusting
 
-from grok_rt._dial import DeadlineSocket
+from grok_rt._line.dialling import DeadlineSocket
 from grok_rt._tls import TLSSocket, default_context
 
 BLOCK = 4096

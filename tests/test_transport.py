@@ -25,7 +25,7 @@ from raw_peer import (
     upgraded,
 )
 
-from grok_rt import _line, _proxy
+from grok_rt import _line
 from grok_rt._framing import (
     BINARY,
     CLOSE,
@@ -37,6 +37,7 @@ from grok_rt._framing import (
     close_payload,
     pack,
 )
+from grok_rt._line import proxy as _proxy
 from grok_rt._transport import Transport, WebSocketTransport
 from grok_rt.errors import (
     ConfigError,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from grok_rt._framing import CLOSE, PING, PONG, Frame, close_payload, parse_close
-from grok_rt._refusals import refused
+from grok_rt._line.refusals import refused
 from grok_rt.errors import ConnectionClosedError
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._refusals import Purpose, mask, refused, unreachable
+from grok_rt._line.refusals import Purpose, mask, refused, unreachable
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, RateLimited
 
 KEY = "xai-Zq8sW2pL9vB4nM7kT1rY6uE3"

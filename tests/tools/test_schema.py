@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._schema import Signature, describe
 from grok_rt.errors import ToolError
+from grok_rt.tools._schema import Signature, describe
 
 
 class Unit(enum.Enum):

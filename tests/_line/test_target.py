@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._target import (
+from grok_rt._line.target import (
     HTTP,
     Target,
     address,

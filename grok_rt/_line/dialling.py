@@ -18,7 +18,7 @@ import selectors
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,13 +28,6 @@ USER_TIMEOUT_MS = 20_000  # how long sent data may stay unacknowledged before th
 
 # What `socket.getaddrinfo` answers: family, type, protocol, canonical name, address.
 AddrInfo = tuple[int, int, int, str, tuple[object, ...]]
-
-
-class Stream(Protocol):
-    """What carries bytes: a socket under a deadline, or TLS upon one."""
-
-    def recv_into(self, buffer: memoryview, /) -> int: ...
-    def sendall(self, data: bytes, /) -> None: ...
 
 
 class DeadlineSocket:

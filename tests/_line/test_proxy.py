@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pytest
 from raw_peer import Talk, connect_proxy, heard, listening, relay, server_context, silent, trusting
 
-from grok_rt import _proxy
-from grok_rt._dial import DeadlineSocket, dial
-from grok_rt._proxy import ENVIRONMENT, Proxy, choose, tunnel
+from grok_rt._line import proxy as _proxy
+from grok_rt._line.dialling import DeadlineSocket, dial
+from grok_rt._line.proxy import ENVIRONMENT, Proxy, choose, tunnel
 from grok_rt.errors import ConfigError, ConnectFailed, MissingExtra
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

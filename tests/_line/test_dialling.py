@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from raw_peer import listening, silent
 
-from grok_rt import _dial
-from grok_rt._dial import AddrInfo, DeadlineSocket, dial, resolve
+from grok_rt._line import dialling as _dial
+from grok_rt._line.dialling import AddrInfo, DeadlineSocket, dial, resolve
 
 
 def soon(seconds: float = 5) -> float:

@@ -13,13 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from grok_rt._http import NotHTTP, read_head
-from grok_rt._target import address, is_loopback
+from grok_rt._line.http import NotHTTP, read_head
+from grok_rt._line.target import address, is_loopback
 from grok_rt._tls import TLSSocket, default_context
 from grok_rt.errors import ConfigError, ConnectFailed, MissingExtra
 
 if TYPE_CHECKING:
-    from grok_rt._dial import DeadlineSocket, Stream
+    from grok_rt._line.dialling import DeadlineSocket
+    from grok_rt._tls import Stream
 
 ENVIRONMENT = "environment"
 

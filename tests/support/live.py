@@ -15,9 +15,12 @@ from typing import Any
 
 Message = dict[str, Any]
 
+_RECORDED = Path(__file__).parents[1] / "data" / "samples.jsonl"
 SAMPLES: list[dict[str, Any]] = [
     json.loads(line)
-    for line in (Path(__file__).parent / "data" / "samples.jsonl").read_text("utf-8").splitlines()
+    for line in (Path(__file__).parents[1] / "data" / "samples.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 _event_ids = map("event-{}".format, itertools.count(1))
 

@@ -17,10 +17,10 @@ from typing import Any, TypeVar, overload
 import attrs
 import msgspec
 
-from grok_rt._schema import Signature, describe
-from grok_rt._workers import Cancelled, Overdue, Result, Workers, cancelled
 from grok_rt.errors import DeadlineExceeded, ToolError
 from grok_rt.models import FunctionCall, GrokToolDefinition
+from grok_rt.tools._schema import Signature, describe
+from grok_rt.tools._workers import Cancelled, Overdue, Result, Workers, cancelled
 
 __all__ = [
     "DEFAULT_TIMEOUT",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grok_rt._workers import Cancelled, Overdue, Result, Workers, cancelled
+from grok_rt.tools._workers import Cancelled, Overdue, Result, Workers, cancelled
 
 WAIT = 5.0  # no test waits that long unless it fails
 

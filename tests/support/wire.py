@@ -14,9 +14,12 @@ from grok_rt.models import ConversationItem, SessionConfig
 __all__ = ["JSON", "SAMPLES", "decode", "dump", "encode", "item", "session"]
 
 #: Every message that was recorded on the live service or is documented.
+_RECORDED = Path(__file__).parents[1] / "data" / "samples.jsonl"
 SAMPLES: list[dict[str, Any]] = [
     json.loads(line)["event"]
-    for line in (Path(__file__).parent / "data" / "samples.jsonl").read_text("utf-8").splitlines()
+    for line in (Path(__file__).parents[1] / "data" / "samples.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 
 #: Any value of JSON, with the names that mean something here.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._http import LIMIT, Head, NotHTTP, read_answer, read_head
+from grok_rt._line.http import LIMIT, Head, NotHTTP, read_answer, read_head
 
 
 class Pieces:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from grok_rt._dial import Stream
+    from grok_rt._tls import Stream
 
 LIMIT = 64 << 10  # bytes of a head, and of a body
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from grok_rt._dial import DeadlineSocket, dial
-from grok_rt._proxy import Proxy, choose, tunnel
-from grok_rt._refusals import SESSION, Purpose, unreachable
+from grok_rt._line.dialling import DeadlineSocket, dial
+from grok_rt._line.proxy import Proxy, choose, tunnel
+from grok_rt._line.refusals import SESSION, Purpose, unreachable
 from grok_rt._tls import TLSSocket, default_context
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from grok_rt._dial import Stream
-    from grok_rt._target import Target
+    from grok_rt._line.target import Target
+    from grok_rt._tls import Stream
 
 
 class Line(NamedTuple):
