@@ -1,0 +1,299 @@
+"""`Tool`, `ToolBox` and the mark: functions as the model sees them, and how they are found.
+
+No thread runs here but the caller's: who registers, and who runs a call.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, overload
+
+import attrs
+import msgspec
+
+from grok_rt.errors import ToolError
+from grok_rt.models import GrokToolDefinition
+from grok_rt.tools._schema import Signature, describe
+
+__all__ = ["DEFAULT_TIMEOUT", "RESERVED_NAMES", "Tool", "ToolBox", "marked_tools", "tool"]
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds a tool has to answer, unless it says otherwise."""
+
+RESERVED_NAMES = frozenset(
+    {
+        "collections_search",
+        "file_search",
+        "web_search",
+        "x_keyword_search",
+        "x_search",
+        "x_semantic_search",
+    }
+)
+"""Names under which the server's own searches surface as function calls, not ours to answer."""
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MARK = "_grok_rt_tool"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@attrs.frozen
+class _Options:
+    """What the decorator was told; None leaves it to the function or to the default."""
+
+    name: str | None = None
+    description: str | None = None
+    timeout: float | None = None
+
+    def over(self, other: _Options) -> _Options:
+        return _Options(
+            name=other.name if self.name is None else self.name,
+            description=other.description if self.description is None else self.description,
+            timeout=other.timeout if self.timeout is None else self.timeout,
+        )
+
+
+@attrs.frozen(eq=False)
+class Tool:
+    """A function as the model sees it.
+
+    Attributes:
+        name: what the model calls it by; the function's name unless said.
+        description: when to use it; the docstring's summary unless said.
+        function: what runs; calling the tool calls it.
+        timeout: seconds from the model's call to the answer, waiting for a free thread included.
+    """
+
+    name: str
+    description: str
+    function: Callable[..., Any] = attrs.field(repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+    _signature: Signature = attrs.field(repr=False, kw_only=True, alias="signature")
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+    ) -> Tool:
+        """Make a tool of a function, reading what is not said from the function itself.
+
+        Raises:
+            ToolError: the service would refuse it, or it cannot be called with JSON.
+        """
+        options = _Options(name, description, timeout).over(_options_of(function) or _Options())
+        called: str = getattr(function, "__name__", "") if options.name is None else options.name
+        seconds = DEFAULT_TIMEOUT if options.timeout is None else options.timeout
+        _check(function, called, seconds)
+        text = describe(function)
+        return cls(
+            name=called,
+            description=text.summary if options.description is None else options.description,
+            function=function,
+            timeout=seconds,
+            signature=Signature.of(function, called, text.parameters),
+        )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments, always of type ``object``."""
+        return self._signature.schema
+
+    @property
+    def definition(self) -> GrokToolDefinition:
+        """What the session's config tells the service."""
+        return GrokToolDefinition.function(self.name, self.description, self.parameters)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, as if it were no tool."""
+        return self.function(*args, **kwargs)
+
+    def answer(self, arguments: str) -> str:
+        """Call the function with a model's JSON `arguments`; return what the model gets to read.
+
+        A string is handed on as it is, everything else as JSON. Blocks while the function runs.
+
+        Raises:
+            ToolError: wrong arguments; the text is for the model, the function was not called.
+            TypeError: the result cannot be JSON.
+            Exception: whatever the function raises.
+        """
+        args, kwargs = self._signature.bind(arguments)
+        return _as_text(self.function(*args, **kwargs))
+
+
+class ToolBox:
+    """Tools by name, in the order they were added; several clients may share one.
+
+    ::
+
+        box = ToolBox()
+
+        @box.tool(timeout=5)
+        def weather(city: str) -> str:
+            "Current weather for a city."
+    """
+
+    def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
+        self._tools: dict[str, Tool] = {}
+        for each in tools:
+            self.add(each)
+
+    @overload
+    def tool(self, function: _F, /) -> _F: ...
+    @overload
+    def tool(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+    ) -> Callable[[_F], _F]: ...
+    def tool(
+        self,
+        function: _F | None = None,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+    ) -> _F | Callable[[_F], _F]:
+        """Register a function; a decorator, with or without arguments. The function stays as it is.
+
+        Raises:
+            ToolError: see `add`.
+        """
+
+        def register(function: _F) -> _F:
+            self.add(Tool.of(function, name=name, description=description, timeout=timeout))
+            return function
+
+        return register if function is None else register(function)
+
+    def add(self, function: Tool | Callable[..., Any]) -> Tool:
+        """Register a tool or a function.
+
+        Raises:
+            ToolError: the name is taken, or the function cannot be a tool.
+        """
+        made = function if isinstance(function, Tool) else Tool.of(function)
+        if made.name in self._tools:
+            msg = f"there is a tool named {made.name!r} already"
+            raise ToolError(msg)
+        self._tools[made.name] = made
+        return made
+
+    def get(self, name: str) -> Tool | None:
+        """The tool of that name, or None."""
+        return self._tools.get(name)
+
+    @property
+    def definitions(self) -> list[GrokToolDefinition]:
+        """What the session's config tells the service about them."""
+        return [each.definition for each in self]
+
+    def __getitem__(self, name: str) -> Tool:
+        return self._tools[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(list(self._tools.values()))
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def __repr__(self) -> str:
+        return f"ToolBox({', '.join(self._tools)})"
+
+
+@overload
+def tool(function: _F, /) -> _F: ...
+@overload
+def tool(
+    *, name: str | None = None, description: str | None = None, timeout: float | None = None
+) -> Callable[[_F], _F]: ...
+def tool(
+    function: _F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    timeout: float | None = None,
+) -> _F | Callable[[_F], _F]:
+    """Mark a function or a method as a tool; with or without arguments.
+
+    A marked method becomes a tool of each object of its class (`marked_tools`); an override keeps
+    the mark. A marked function becomes one when it is added to a client or to a `ToolBox`.
+    Nothing is checked before that.
+
+    The model calls it by `name`, by default the function's, and decides by `description`, by
+    default the docstring's summary. After `timeout` seconds, by default 30, it is told that the
+    tool took too long.
+    """
+
+    def mark(function: _F) -> _F:
+        setattr(function, _MARK, _Options(name, description, timeout))
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def marked_tools(owner: object) -> list[Tool]:
+    """The tools among an object's methods, bound to it, base classes first.
+
+    Raises:
+        ToolError: one of them cannot be a tool.
+    """
+    marks: dict[str, _Options] = {}
+    for cls in reversed(type(owner).__mro__):
+        for name, attribute in vars(cls).items():
+            options = _options_of(attribute)
+            if options is not None:
+                marks[name] = options
+    tools = []
+    for name, options in marks.items():
+        method = getattr(owner, name)
+        if method is not None:  # a subclass takes a tool away by `name = None`
+            tools.append(Tool.of(method, **attrs.asdict(options)))
+    return tools
+
+
+def _options_of(attribute: object) -> _Options | None:
+    """The mark on a function, also under `staticmethod` and `classmethod`."""
+    for each in (attribute, getattr(attribute, "__func__", None)):
+        options = getattr(each, "__dict__", {}).get(_MARK)
+        if isinstance(options, _Options):
+            return options
+    return None
+
+
+def _check(function: object, name: str, timeout: float) -> None:
+    if not callable(function):
+        msg = f"{function!r} is not a function"
+    elif not _NAME.fullmatch(name):
+        msg = f"tool name {name!r} must be 1 to 64 of a-z, A-Z, 0-9, _ and -; say name=…"
+    elif name in RESERVED_NAMES:
+        msg = f"tool name {name!r} is what the service calls a search of its own; choose another"
+    elif not 0 < timeout <= threading.TIMEOUT_MAX:
+        msg = f"tool {name!r}: timeout must be a positive number of seconds, not {timeout!r}"
+    elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        msg = f"tool {name!r} is async; tools run in threads, write a plain function"
+    else:
+        return
+    raise ToolError(msg)
+
+
+def _as_text(result: object) -> str:
+    # A lone surrogate could not be sent; msgspec writes an Enum as its value, also a str one.
+    if type(result) is str:
+        return result.encode("utf-8", "replace").decode()
+    return msgspec.json.encode(result).decode()
