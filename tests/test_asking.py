@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scripted import GREETING, SOON, ScriptedTransport
 
-from grok_rt import AudioClip, GrokClient, SessionConfig, TurnDetection, events, pcm16
+from grok_rt import AudioClip, GrokClient, SessionConfig, TurnDetection, _asking, events, pcm16
 from grok_rt.audio import shipped
 from grok_rt.errors import (
     AudioError,
@@ -158,12 +158,18 @@ def test_a_spoken_question_at_the_pace_of_speech(clip: AudioClip, tmp_path: Path
         assert not any(isinstance(e, events.InputAudioBufferCommit) for e in server.received)
 
 
-def test_a_patient_server_gets_more_silence(clip: AudioClip) -> None:
+def test_a_patient_server_gets_more_silence(
+    clip: AudioClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The silence after the question outlasts what the server waits for, however long that is."""
+    monkeypatch.setattr(_asking, "_TAIL_MS", 500)
     patient = TurnDetection(silence_duration_ms=1900)
     config = SessionConfig.wideband().with_turn_detection(patient)
-    with client(Script().says("Yes?"), config=config) as grok:
+    peer = Peer(Script().says("Yes?"), latency=0, pace=math.inf)
+    with client(peer, config=config) as grok:
         assert grok.ask(clip[0:0.8], timeout=SOON).text == "Yes?"
+    sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
+    assert len(b"".join(sent)) / 48000 > 0.8 + 1.9 - 0.3
 
 
 def test_sound_of_another_format_is_converted(clip: AudioClip) -> None:

@@ -181,7 +181,11 @@ def test_start(client: Connect) -> None:
         grok.recv(timeout=1)
     with pytest.raises(ConcurrencyError, match=r"start\(\)"):
         grok.start()
+    heard: list[events.Event] = []
+    grok.on_close(lambda _: time.sleep(0.1))
+    grok.on_close(heard.append)
     grok.close()
+    assert heard, "what is left is heard before close returns"
     assert threads == {"grok-rt-pump"}
 
 
