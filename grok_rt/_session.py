@@ -313,8 +313,6 @@ class Session:
                 group.answer(call_id, _UNANSWERED, now)
             if (held_until := self._held_until(response_id, group)) and held_until <= now:
                 group.response_done = True
-                if response_id == self.response_id:
-                    self.response_id = None
         if self._continue and self._heard_at + self._hold_timeout <= now:
             self.response_id = None
         return self._release()

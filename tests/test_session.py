@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from books import CREATE, Books
-from flows import created, done, ev, finished, function_call, item, reply, sound, spoken
+from flows import announced, created, done, ev, finished, function_call, item, reply, sound, spoken
 
 from grok_rt import events
-from grok_rt._session import FATAL_ERROR_TYPES, Step
+from grok_rt._session import Step
 from grok_rt.errors import ServerError
 
 
@@ -98,6 +98,15 @@ def test_a_binary_frame_is_sound_of_the_response_that_speaks() -> None:
     assert (books.item_id, books.item_bytes) == ("i1", 12)
     books.hear(events.ResponseAudioDelta(audio=b"\0\0"))
     assert (books.item_id, books.item_bytes) == ("i1", 14)
+
+
+def test_a_message_speaks_from_its_announcement_on() -> None:
+    """Binary sound names no item: it is of the message announced last, and never of a call."""
+    books = Books()
+    books.hear(created("r1"), announced("r1", "i1"), books.binary_audio(b"\0\0"))
+    books.hear(function_call("r1", "a"))
+    assert (books.item_id, books.item_bytes) == ("i1", 2)
+    assert books.binary_audio(b"").item_id == "i1"
 
 
 def test_event_ids_are_unlike_any_other() -> None:
@@ -200,9 +209,10 @@ def test_only_fatal_types_end_the_session(type: str) -> None:
     """The table of fatal types decides, on `type` and never on `code`."""
     books = Books()
     books.best_effort("t1")
-    event = error("Over.", type, event_id="t1" if type in FATAL_ERROR_TYPES else "x")
+    ends = type in ("timeout", "max_duration")
+    event = error("Over.", type, event_id="t1" if ends else "x")
     fatal = books.received(event, 0.0).fatal
-    if type in FATAL_ERROR_TYPES:
+    if ends:
         assert fatal is not None
         assert (fatal.type, fatal.code, fatal.message) == (type, type, "Over.")
     else:

@@ -129,6 +129,24 @@ def test_a_create_does_not_wait_for_ever_for_a_response_that_died() -> None:
     assert books.next_deadline() is None
 
 
+def test_the_five_seconds_begin_with_the_last_answer() -> None:
+    """While a call of the response is open its outputs wait, and so long does nothing expire."""
+    books = Books(weather=6.0)
+    books.hear(asked("r1", "a"))
+    books.hear(function_call("r1", "b"), now=2.0)
+    books.result("b", now=2.0)
+    assert books.wait_until(10.99) == []
+    first, second, create = books.wait_until(11.0)
+    assert first.startswith("call-a=The application did not")
+    assert (second, create) == ("call-b=ok", CREATE)
+    late = Books()
+    late.hear(asked("r1", "a", "b"))
+    late.result("a")
+    assert late.wait_until(20.0) == []
+    assert late.result("b", now=20.0) == []
+    assert late.wait_until(25.0) == ["call-a=ok", "call-b=ok", CREATE]
+
+
 def test_a_call_without_a_response_id_belongs_to_the_one_that_speaks() -> None:
     """Ids that are missing are those of the present response, if there is one."""
     anonymous = ev(
