@@ -67,7 +67,7 @@ class Limits:
         stall_timeout: how long the backlog may stay above its bounds.
         outbox_items: events that wait for the writer at the most.
         outbox_bytes: their bytes at the most.
-        max_backlog_age: seconds that an event waits for the pump at the most.
+        max_backlog_age: seconds of the conversation that wait for the pump at the most.
     """
 
     send_timeout: float = 10.0

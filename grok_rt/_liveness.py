@@ -69,7 +69,7 @@ class Backlog:
     Args:
         inbox: what waits for the pump.
         max_bytes: how much may wait.
-        max_age: for how many seconds an event may wait.
+        max_age: how many seconds of the conversation may wait.
         stall_timeout: for how many seconds either may be exceeded.
         why_stalled: a sentence that names who keeps the events waiting.
         now: when the line was opened.
@@ -100,7 +100,7 @@ class Backlog:
             return None
         self._looked_at = now
         size, age = self._inbox.backlog()
-        what = f"{size} bytes of events have waited for up to {age:.0f} s"
+        what = f"{size} bytes of events wait, {age:.0f} s of the conversation"
         if not self._warned and max(size / self._max_bytes, age / self._max_age) * _WARN_AT > 1:
             self._warned = True
             log.warning("%s: %s", what, self._why_stalled())

@@ -85,7 +85,7 @@ def test_a_pump_that_catches_up_in_time_is_forgiven() -> None:
     assert watch.stalled(12) is None
     assert watch.stalled(21) is None
     assert watch.stalled(22) == (
-        "1001 bytes of events have waited for up to 0 s: nobody takes them"
+        "1001 bytes of events wait, 0 s of the conversation: nobody takes them"
     )
 
 
