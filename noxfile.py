@@ -100,7 +100,7 @@ def bench(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Throw a minute of garbage at the codec and at the frames; arguments go to libFuzzer."""
     install(session, "-e", ".[test]", "atheris")
-    env = {"PYTHONPATH": "tests", "GROK_RT_MUTATIONS": "100000"}
+    env = {"PYTHONPATH": "tests/support", "GROK_RT_MUTATIONS": "100000"}
     session.run("pytest", "tests/test_fuzz_finds.py", env=env)
     finds = f"-artifact_prefix={session.create_tmp()}/"
     for script in sorted(Path("fuzz").glob("fuzz_*.py")):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import live
 import pytest
-from stage import Message, Peer, Stage, on_stage
+from stage import Message, Peer, on_stage
 
 from grok_rt import SessionConfig, events
 from grok_rt.errors import LocalProtocolError
@@ -80,7 +79,7 @@ def test_parallel_calls_have_one_continuation() -> None:
 
 
 def test_outputs_wait_for_the_last_call_and_for_the_end() -> None:
-    """9.6: whatever else is sent meanwhile, outputs leave only when all calls and the end are in."""
+    """9.6: whatever is sent meanwhile, outputs leave once all calls are answered and it is over."""
 
     def script(peer: Peer) -> None:
         peer.opens()
@@ -125,7 +124,7 @@ def test_the_next_response_shows_that_the_last_is_over() -> None:
 
 
 def test_a_response_that_died_in_silence_is_not_waited_for_for_ever() -> None:
-    """9.4: no `response.done` and no next response: the output leaves after a while all the same."""
+    """9.4: no `response.done`, no next response: the output leaves after a while all the same."""
 
     def script(peer: Peer) -> None:
         peer.opens()
@@ -136,8 +135,7 @@ def test_a_response_that_died_in_silence_is_not_waited_for_for_ever() -> None:
         stage.grok._session._hold_timeout = 0.3  # instead of 5 s
         stage.grok.wait_for(events.FunctionCalled, timeout=5)
         stage.grok.send_tool_result("c", "done")
-        stage.peers[0]._connection.settimeout(5)
-        assert _sent(stage, "response.create")
+        assert stage.is_over()
 
 
 def test_an_interrupted_call_is_answered_too() -> None:
@@ -155,7 +153,7 @@ def test_an_interrupted_call_is_answered_too() -> None:
         stage.grok.send_tool_result("c", "done")
         stage.grok.clear_audio()
         stage.grok.wait_for(events.InputAudioBufferSpeechStarted, timeout=5)
-        assert _sent(stage, "response.create")
+        assert stage.is_over()
 
 
 def test_a_refused_output_is_an_error_event() -> None:
@@ -290,20 +288,10 @@ def test_a_tool_that_fails_is_answered_in_words() -> None:
         peer.says(live.created("r", posed(peer)), *live.call("r", "f", "c"), live.done("r"))
         (output,) = answered(peer, "c").values()
         assert output
-        assert not json.loads(json.dumps(output)).startswith("Traceback")
+        assert "Traceback" not in output
         peer.says(*live.reply("r2", "a2"))
 
     with on_stage(script, tools=[get_weather]) as stage:
         assert stage.grok.ask(live.QUESTION, timeout=5).text == live.WORDS
     assert ran.is_set()
     assert len(stage.heard(events.HandlerFailed)) == 1
-
-
-def _sent(stage: Stage, type: str) -> bool:
-    """Wait until the server has heard a message of that type."""
-    done = threading.Event()
-    for _ in range(500):
-        if type in stage.sent:
-            return True
-        done.wait(0.01)
-    return False

@@ -73,7 +73,7 @@ def test_a_refused_question_raises(which: str) -> None:
 @pytest.mark.parametrize("closes", [True, False], ids=["and closes", "and says no more"])
 @pytest.mark.parametrize(("type", "text"), FATAL.items())
 def test_two_errors_end_the_session(type: str, text: str, closes: bool) -> None:
-    """10: `timeout` and `max_duration` are the end, with the server's sentence; `Closed` is last."""
+    """10: `timeout` and `max_duration` are the end, in the server's words; `Closed` is last."""
     error = live.message("error", "fatal", error={"type": type, "code": type, "message": text})
 
     def script(peer: Peer) -> None:

@@ -23,7 +23,7 @@ ENDS: dict[str, Message] = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_a_barge_in(end: Message) -> None:
-    """9.5: the user speaks into a reply: its bare end, then a turn of the user's; nothing is sent."""
+    """9.5: the user speaks into a reply: its bare end, then the user's turn; nothing is sent."""
     user = [
         live.started("u"),
         {**live.user_audio("u"), "previous_item_id": "before"},

@@ -83,7 +83,7 @@ def test_a_line_without_a_greeting_is_no_session() -> None:
     """9.1: a peer that upgrades and says nothing is not the service, and the sentence says so."""
     with (
         playing(lambda peer: peer.listens()) as stage,
-        pytest.raises(ConnectFailed, match="said nothing for 0.3 s"),
+        pytest.raises(ConnectFailed, match=r"said nothing for 0\.3 s"),
     ):
         stage.client(open_timeout=0.3).connect()
 
@@ -204,9 +204,10 @@ def test_a_resumed_conversation_is_told_again(replay: Message) -> None:
     conversation = Conversation()
     with on_stage(script, config=config, conversation_id=live.CONVERSATION_ID) as stage:
         stage.grok.on(events.Event)(lambda event: conversation.feed(event, 0.0))
-        item = stage.grok.wait_for(events.Replayable, timeout=5).item  # type: ignore[attr-defined]
+        item = stage.grok.wait_for(events.Replayable, timeout=5).item
         assert stage.grok.conversation_id == live.CONVERSATION_ID
     assert f"conversation_id={live.CONVERSATION_ID}" in stage.peers[0].request
+    assert item.content
     assert item.content[0].text == replay["item"]["content"][0]["text"]
     (turn,) = conversation
     assert turn.replayed

@@ -194,7 +194,7 @@ def test_push_to_talk_is_answered_without_being_asked(flow: list[Message]) -> No
 
 
 def test_a_committed_silence_is_not_answered() -> None:
-    """9.4: the commit of silence is ignored, without event or error; the wait says what is missing."""
+    """9.4: committed silence is ignored, without event or error; the wait says what is missing."""
 
     def script(peer: Peer) -> None:
         peer.opens()
@@ -221,7 +221,9 @@ def test_a_dropped_request_for_a_response_can_be_waited_for() -> None:
         grok = stage.grok
         grok.wait_for(events.ResponseDone, timeout=5)
         with (
-            pytest.raises(DeadlineExceeded, match="ResponseCreated.*the last event was response.d"),
+            pytest.raises(
+                DeadlineExceeded, match=r"ResponseCreated.*the last event was response\.d"
+            ),
             grok.expect(events.ResponseCreated, timeout=0.2),
         ):
             grok.request_response()
@@ -258,7 +260,7 @@ def test_a_clear_after_the_commit_takes_the_reply_back() -> None:
 
 @pytest.mark.parametrize("config", [MANUAL, SessionConfig.wideband()], ids=["manual", "vad"])
 def test_speech_cuts_a_reply_that_was_asked_for(config: SessionConfig) -> None:
-    """9.4: speech stops a reply without `response.done`; the next response shows that it is over."""
+    """9.4: speech stops a reply without `response.done`; the next response shows its end."""
 
     def script(peer: Peer) -> None:
         peer.opens()

@@ -58,7 +58,7 @@ def test_documented_shapes_make_an_answer_too() -> None:
     def script(peer: Peer) -> None:
         peer.opens()
         _, metadata = asked(peer)
-        where = {"response_id": "r", "item_id": "a"}
+        where: Message = {"response_id": "r", "item_id": "a"}
         peer.says(
             live.message(
                 "response.created", "documented", response={"id": "r", "metadata": metadata}

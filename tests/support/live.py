@@ -16,12 +16,7 @@ from typing import Any
 Message = dict[str, Any]
 
 _RECORDED = Path(__file__).parents[1] / "data" / "samples.jsonl"
-SAMPLES: list[dict[str, Any]] = [
-    json.loads(line)
-    for line in (Path(__file__).parents[1] / "data" / "samples.jsonl")
-    .read_text("utf-8")
-    .splitlines()
-]
+SAMPLES: list[Message] = [json.loads(line) for line in _RECORDED.read_text("utf-8").splitlines()]
 _event_ids = map("event-{}".format, itertools.count(1))
 
 
@@ -52,8 +47,10 @@ def _matches(value: Any, like: Any) -> bool:
 def _changed(value: Message, changes: Message) -> Message:
     for name, change in changes.items():
         inner = value.get(name)
-        nested = isinstance(change, dict) and isinstance(inner, dict) and name != "metadata"
-        value[name] = _changed(inner, change) if nested else change
+        if isinstance(change, dict) and isinstance(inner, dict) and name != "metadata":
+            _changed(inner, change)
+        else:
+            value[name] = change
     return value
 
 
@@ -130,7 +127,7 @@ SOUND = base64.b64decode(message("response.output_audio.delta")["delta"])
 def created(response: str, metadata: dict[str, str] | None = None) -> Message:
     if metadata is None:
         return message("response.created", "no metadata", response={"id": response})
-    changes = {"id": response, "metadata": metadata}
+    changes: Message = {"id": response, "metadata": metadata}
     return message("response.created", "metadata echoed", response=changes)
 
 
@@ -165,7 +162,7 @@ def spoken(response: str, item: str) -> list[Message]:
 
 def finished(response: str, item: str) -> list[Message]:
     """The ends of an assistant's item, in the live order."""
-    where = {"response_id": response, "item_id": item}
+    where: Message = {"response_id": response, "item_id": item}
     return [
         message("response.output_audio_transcript.done", **where),
         message("response.content_part.done", **where),
@@ -209,9 +206,9 @@ ARGUMENTS = '{"city":"Oslo"}'
 
 def call(response: str, item: str, call_id: str, name: str = "get_weather") -> list[Message]:
     """A function call inside a response; its roles differ, as they do live."""
-    is_call = {"item": {"type": "function_call"}}
-    changes = {"id": item, "call_id": call_id, "name": name}
-    where = {"response_id": response, "item_id": item, "call_id": call_id}
+    is_call: Message = {"item": {"type": "function_call"}}
+    changes: Message = {"id": item, "call_id": call_id, "name": name}
+    where: Message = {"response_id": response, "item_id": item, "call_id": call_id}
     return [
         message("response.output_item.added", like=is_call, item=changes, response_id=response),
         message("conversation.item.added", like=is_call, item=changes),
@@ -230,7 +227,7 @@ def call_item(item: str, call_id: str) -> Message:
 def call_output(item: str, call_id: str, output: str) -> Message:
     """The echo of a tool's result."""
     is_output = {"item": {"type": "function_call_output"}}
-    changes = {"id": item, "call_id": call_id, "output": output}
+    changes: Message = {"id": item, "call_id": call_id, "output": output}
     return message("conversation.item.added", like=is_output, item=changes)
 
 
@@ -239,6 +236,6 @@ def call_output(item: str, call_id: str, output: str) -> Message:
 
 def error(type: str, text: str = "", about: str | None = None) -> Message:
     """An error of that type, in the documented shape."""
-    named = {} if about is None else {"event_id": about}
-    changes = {"type": type, "code": type, "message": text or f"This is {type}.", **named}
+    named: Message = {} if about is None else {"event_id": about}
+    changes: Message = {"type": type, "code": type, "message": text or f"This is {type}.", **named}
     return message("error", "WS schema", error=changes, previous_item_id=None)

@@ -168,12 +168,17 @@ class Stage:
         self._scripts = list(scripts)
         self._failures: list[BaseException] = []
         self._lock = threading.Lock()
+        self._over = threading.Event()
 
     @property
     def sent(self) -> list[str]:
         """The types of what the client said on the last connection, but for sound."""
         types = [message["type"] for message in self.peers[-1].heard]
         return [type for type in types if type != "input_audio_buffer.append"]
+
+    def is_over(self) -> bool:
+        """Wait until the last script has ended."""
+        return self._over.wait(SOON)
 
     def types(self, *of: type[events.Event]) -> list[str]:
         """The types of what was heard, in order."""
@@ -199,7 +204,9 @@ class Stage:
             script(peer)
         except (EOFError, OSError, AssertionError, KeyError) as error:
             self._failures.append(error)
-        else:
+        if not self._scripts:
+            self._over.set()
+        if not self._failures:
             peer.listens()
 
     def judge(self) -> None:
