@@ -10,12 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-import msgspec
-
 from grok_rt import events
 from grok_rt._session import Declared
 from grok_rt.errors import ConnectionClosed, LocalProtocolError
-from grok_rt.tools import Runner, Tool, ToolBox, marked_tools
+from grok_rt.tools import Runner, Tool, ToolBox, as_text, marked_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from grok_rt.models import GrokToolDefinition, SessionConfig
     from grok_rt.tools import Outcome
 
-__all__ = ["ToolDecorator", "Tooling", "as_text"]
+__all__ = ["ToolDecorator", "Tooling", "told"]
 
 log = logging.getLogger("grok_rt")
 
@@ -129,15 +127,13 @@ class Tooling:
         self._runner.submit(tool, event.call, done)
 
 
-def as_text(result: object) -> str:
-    """A tool's result as the model reads it: text as it is, everything else as JSON.
+def told(result: object) -> str:
+    """A result given by hand, as the model reads it.
 
     Raises:
-        LocalProtocolError: it cannot be JSON.
+        LocalProtocolError: it is neither text nor JSON.
     """
-    if type(result) is str:
-        return result
     try:
-        return msgspec.json.encode(result).decode()
+        return as_text(result)
     except (TypeError, ValueError, OverflowError) as error:
         raise LocalProtocolError(f"a result must be text or JSON: {error}") from error

@@ -24,7 +24,7 @@ from grok_rt._pump import Pump
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
 from grok_rt._session import Session
-from grok_rt._tooling import ToolDecorator, Tooling, as_text
+from grok_rt._tooling import ToolDecorator, Tooling, told
 from grok_rt.errors import AudioError
 from grok_rt.models import SessionConfig
 
@@ -293,7 +293,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             LocalProtocolError: the call has its answer already, or the result is no JSON.
             ConnectionClosed: the session has ended.
         """
-        self._lifecycle.open_connection().tool_result(call_id, as_text(result))
+        self._lifecycle.open_connection().tool_result(call_id, told(result))
 
     def cancel_response(self) -> None:
         """Stop the reply that is being made; harmless when there is none."""

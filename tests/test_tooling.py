@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripted import GREETING, SOON, ScriptedTransport
 
 from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, ToolBox, events, tool
-from grok_rt._tooling import as_text
+from grok_rt._tooling import told
 from grok_rt.errors import LocalProtocolError, ServerError, ToolError
 from grok_rt.simulator import Script, Simulator, loopback
 
@@ -204,12 +204,12 @@ def test_two_tools_of_one_name() -> None:
 @given(JSON)
 def test_a_result_is_text_or_json(value: Any) -> None:
     """Text goes as it is; everything else as the JSON that means it."""
-    told = as_text(value)
-    assert told == value if isinstance(value, str) else msgspec.json.decode(told) == value
+    text = told(value)
+    assert text == value if isinstance(value, str) else msgspec.json.decode(text) == value
 
 
 @pytest.mark.parametrize("value", [object(), {1: object()}, float, ["\ud800"]])
 def test_a_result_that_is_neither(value: object) -> None:
     """What cannot be JSON is refused in the caller."""
     with pytest.raises(LocalProtocolError, match="text or JSON"):
-        as_text(value)
+        told(value)

@@ -8,7 +8,15 @@ the pump, so a slow one delays nobody. Knows no client: whoever runs a call gets
 from __future__ import annotations
 
 from grok_rt.tools._runner import Outcome, Runner
-from grok_rt.tools._tool import DEFAULT_TIMEOUT, RESERVED_NAMES, Tool, ToolBox, marked_tools, tool
+from grok_rt.tools._tool import (
+    DEFAULT_TIMEOUT,
+    RESERVED_NAMES,
+    Tool,
+    ToolBox,
+    as_text,
+    marked_tools,
+    tool,
+)
 from grok_rt.tools._workers import cancelled
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "Runner",
     "Tool",
     "ToolBox",
+    "as_text",
     "cancelled",
     "marked_tools",
     "tool",

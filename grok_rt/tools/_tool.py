@@ -18,7 +18,15 @@ from grok_rt.errors import ToolError
 from grok_rt.models import GrokToolDefinition
 from grok_rt.tools._schema import Signature, describe
 
-__all__ = ["DEFAULT_TIMEOUT", "RESERVED_NAMES", "Tool", "ToolBox", "marked_tools", "tool"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "RESERVED_NAMES",
+    "Tool",
+    "ToolBox",
+    "as_text",
+    "marked_tools",
+    "tool",
+]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds a tool has to answer, unless it says otherwise."""
@@ -125,7 +133,7 @@ class Tool:
             Exception: whatever the function raises.
         """
         args, kwargs = self._signature.bind(arguments)
-        return _as_text(self.function(*args, **kwargs))
+        return as_text(self.function(*args, **kwargs))
 
 
 class ToolBox:
@@ -292,7 +300,12 @@ def _check(function: object, name: str, timeout: float) -> None:
     raise ToolError(msg)
 
 
-def _as_text(result: object) -> str:
+def as_text(result: object) -> str:
+    """A tool's result as the model reads it: text as it is, everything else as JSON.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it cannot be JSON.
+    """
     # A lone surrogate could not be sent; msgspec writes an Enum as its value, also a str one.
     if type(result) is str:
         return result.encode("utf-8", "replace").decode()
