@@ -104,13 +104,15 @@ class Lifecycle:
             self._phase = "connecting"
         try:
             connection = self._connect(deadline, why_stalled)
-            # The service was only ever seen to be spoken to after its greeting.
-            if not connection.ledger.wait(_greeted, max(0.0, deadline - time.monotonic())):
+            # At once: the service reads it after its own greeting, which costs no round trip then.
+            configure(connection, deadline)
+            if not connection.ledger.wait(
+                lambda books: books.greeted, max(0.0, deadline - time.monotonic())
+            ):
                 raise ConnectFailed(
                     f"The server took the connection, and said nothing for {timeout:g} s.",
                     hint="Is the url that of the realtime endpoint?",
                 )
-            configure(connection, deadline)
             self._go_on(connection, is_open=True)
         except BaseException as error:
             failure = _hung_up(error) if isinstance(error, ConnectionClosed) else error
@@ -237,10 +239,6 @@ class Lifecycle:
         if lost is not None:
             self._inbox.put_event(events.ConnectionLost(lost.code, lost.reason, lost))
         self._inbox.put_event(events.Closed(code=connection.code, reason=error.reason, error=lost))
-
-
-def _greeted(books: Session) -> bool:
-    return books.session_id is not None or books.conversation_id is not None
 
 
 def _hung_up(error: ConnectionClosed) -> ConnectFailed:

@@ -99,6 +99,8 @@ class Session:
         response_id: the response that speaks, or None.
         item_id: what was said last, or is being said.
         item_bytes: how much of that item's sound has come.
+        greeted: whether the server has spoken as one of these does; in which order it greets,
+            and with which of its events, has changed over time.
 
     Args:
         declared: the functions that the application declared, by name; looked at live.
@@ -112,6 +114,7 @@ class Session:
         self.response_id: str | None = None
         self.item_id: str | None = None
         self.item_bytes = 0
+        self.greeted = False
         self._declared = declared
         self._hold_timeout = hold_timeout
         # Item ids are made of these, and a conversation may outlive this process.
@@ -148,14 +151,17 @@ class Session:
         return book(event, now) if book is not None else _NOTHING
 
     def _session_created(self, event: events.SessionCreated, _now: float) -> Step:
+        self.greeted = True
         self.session_id = event.session.id or None
         return _NOTHING
 
     def _conversation_created(self, event: events.ConversationCreated, _now: float) -> Step:
+        self.greeted = True
         self.conversation_id = event.conversation.id or None
         return _NOTHING
 
     def _session_updated(self, _event: events.SessionUpdated, _now: float) -> Step:
+        self.greeted = True
         self._update_id = None
         return _NOTHING
 

@@ -68,15 +68,27 @@ def test_the_greeting_may_come_after_the_confirmation() -> None:
         assert stage.grok.session_id == live.SESSION_ID
 
 
-def test_the_client_waits_for_the_greeting() -> None:
-    """9.1: `session.update` goes out once the server has spoken; earlier was never seen live."""
+def test_the_configuration_waits_for_no_greeting() -> None:
+    """9.1: `session.update` is the client's first word, and costs no round trip for a greeting."""
 
     def script(peer: Peer) -> None:
-        peer.silence()
-        peer.opens()
+        peer.hears("session.update")
+        peer.says(*live.GREETING, live.session_updated())
 
     with on_stage(script) as stage:
         assert stage.grok.session_id == live.SESSION_ID
+
+
+def test_a_confirmation_is_greeting_enough() -> None:
+    """Q28: a server that greets with nothing but `session.updated` has a session for us."""
+
+    def script(peer: Peer) -> None:
+        peer.hears("session.update")
+        peer.says(live.session_updated())
+
+    with on_stage(script, open_timeout=2) as stage:
+        assert stage.grok.state == "open"
+        assert stage.grok.session_id is None
 
 
 def test_a_line_without_a_greeting_is_no_session() -> None:
