@@ -1,7 +1,7 @@
 """The verbs that send: each is one client event, handed to `send`.
 
-The seed of this package calls this handle `GrokSender`. It knows no connection: whoever
-derives from it says what `send` does. Every verb may be called from any thread.
+The Rust module calls this handle `GrokSender` too. It knows no connection: whoever derives
+from it says what `send` does. Every verb may be called from any thread.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The classes say all there is to know about a message; `_compile` turns them into
 writers. A message is taken apart without bookkeeping; only one that does not fit is taken apart
 again, slowly, to say where. Sound has a way of its own in `_sound`, with the same results.
 
-`decode` runs in the reader thread, `encode` in the writer thread.
+`decode` runs in the reader thread, `encode` in the thread of whoever sends.
 """
 
 from __future__ import annotations
