@@ -124,7 +124,7 @@ def unreachable(
         return _untrusted(error, server)
     if isinstance(error, TimeoutError):
         return ConnectFailed(
-            f"{server} did not {purpose.verb} {purpose.noun} within {timeout:g} s.",
+            f"{server} did not {purpose.verb} {purpose.noun} within {round(timeout, 2):g} s.",
             hint=_CHECK_NETWORK,
         )
     if isinstance(error, ConnectionRefusedError):
