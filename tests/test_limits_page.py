@@ -1,0 +1,138 @@
+"""The page of timeouts and bounds says what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from grok_rt import (
+    GrokClient,
+    _asking,
+    _connection,
+    _framing,
+    _lifecycle,
+    _pump,
+    _session,
+    _tooling,
+    _transport,
+    client,
+    tokens,
+)
+from grok_rt._connection import Limits
+from grok_rt._line import dialling, http, refusals
+from grok_rt._tooling import Declared
+from grok_rt.audio import _wav
+from grok_rt.conversation import Conversation
+from grok_rt.streams import paced
+from grok_rt.tools import Runner, Tool
+
+PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
+UNITS = {"ms": 0.001, "s": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+
+
+def default(function: Callable[..., Any], name: str) -> Any:
+    """Return what an argument is if nobody says."""
+    return inspect.signature(function).parameters[name].default
+
+
+ARGUMENTS = {
+    f"{name}=": parameter.default
+    for name, parameter in inspect.signature(GrokClient.__init__).parameters.items()
+    if isinstance(parameter.default, (int, float)) and not isinstance(parameter.default, bool)
+}
+LIMITS = ARGUMENTS | {
+    # waits without a deadline
+    "recv(timeout=)": default(GrokClient.recv, "timeout"),
+    "wait_for(timeout=)": default(GrokClient.wait_for, "timeout"),
+    "expect(timeout=)": default(GrokClient.expect, "timeout"),
+    "run(), for event in client": None,
+    # opening
+    "head start of an address": dialling.HEAD_START,
+    "answer to the first session.update": client._UPDATE_TIMEOUT,
+    "update_session(timeout=)": default(GrokClient.update_session, "timeout"),
+    "head of the server's HTTP answer": http.LIMIT,
+    "body of a refusal, its time": _transport._BODY_PATIENCE,
+    "body of a refusal, its size": http.LIMIT,
+    "words of a refusal that a message quotes": refusals._LONGEST,
+    "close of a session that never stood": _lifecycle._GIVE_UP,
+    "tokens.create(timeout=)": default(tokens.create, "timeout"),
+    "tokens.create(expires_after=)": default(tokens.create, "expires_after"),
+    # sending
+    "events in the outbox": Limits().outbox_items,
+    "bytes in the outbox": Limits().outbox_bytes,
+    "sent and not acknowledged": dialling.USER_TIMEOUT_MS / 1000,
+    "ask(timeout=)": default(GrokClient.ask, "timeout"),
+    "submit(timeout=)": default(GrokClient.submit, "timeout"),
+    "silence after a spoken question": _asking._TAIL_MS / 1000,
+    "paced(frame_ms=)": default(paced, "frame_ms") / 1000,
+    "paced(trailing_silence_ms=)": default(paced, "trailing_silence_ms") / 1000,
+    # receiving
+    "size of a message": default(_transport.WebSocketTransport.connect, "max_size"),
+    "fragments of a message": default(_framing.FrameReader, "max_fragments"),
+    "size of a control frame": _framing._MAX_CONTROL,
+    "age of the backlog": Limits().max_backlog_age,
+    # tools
+    "tool(timeout=)": attrs.fields_dict(Tool)["timeout"].default,
+    "grace beyond a tool's timeout": _tooling._GRACE,
+    "a call answered by hand": Declared().timeout,
+    "hold of an output": default(_session.Session, "hold_timeout"),
+    "Runner(limit=)": default(Runner, "limit"),
+    "Runner(idle=)": default(Runner, "idle"),
+    "calls that are remembered": sys.modules[Declared.__module__]._REMEMBERED,
+    # closing
+    "end of a thread that was woken": _connection._GRACE,
+    "handlers of the last events": _pump._LAST_CALL,
+    "a server that broke the protocol": _transport._LINGER,
+    "exit of the program": _connection._EXIT_TIMEOUT,
+    # sound and memory
+    "Conversation(max_turns=)": default(Conversation, "max_turns"),
+    "lowest rate of a WAV file": _wav._RATES.start,
+    "highest rate of a WAV file": _wav._RATES.stop - 1,
+}
+
+
+def value(told: str) -> float | None:
+    """Read a number with its unit as seconds, as bytes, or as a count."""
+    if told == "none":
+        return None
+    number, _, unit = told.partition(" ")
+    return float(number) * UNITS.get(unit, 1)
+
+
+ROWS = re.findall(
+    r"^\| (?!-)([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE.read_text("utf-8"), re.MULTILINE
+)
+TOLD = {name.replace("`", ""): number for name, number in ROWS if number != "default"}
+
+
+def test_the_page_is_complete() -> None:
+    """Each limit has one row, and each number that a client takes is a limit."""
+    assert sorted(TOLD) == sorted(LIMITS)
+    assert len(TOLD) == sum(number != "default" for _, number in ROWS)
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+def test_a_row_tells_the_default(name: str) -> None:
+    """The number on the page is the one in the code."""
+    assert value(TOLD[name]) == pytest.approx(LIMITS[name])
+
+
+def test_a_client_hands_its_connection_the_limits_it_shows() -> None:
+    """What a client and a connection both take has one default."""
+    both = [field for field in attrs.fields(Limits) if f"{field.name}=" in ARGUMENTS]
+    assert len(both) > 4
+    assert {field.name: field.default for field in both} == {
+        field.name: ARGUMENTS[f"{field.name}="] for field in both
+    }
+
+
+def test_a_token_and_a_session_have_the_same_patience() -> None:
+    """A refusal is read for as long, whatever was refused."""
+    assert tokens._BODY_PATIENCE == _transport._BODY_PATIENCE
