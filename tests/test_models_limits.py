@@ -211,7 +211,9 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("build", "sentence"), REFUSED, ids=lambda each: str(each)[:50])
+@pytest.mark.parametrize(
+    ("build", "sentence"), REFUSED, ids=[sentence[:50] for _, sentence in REFUSED]
+)
 def test_what_the_service_would_refuse_is_refused_here(
     build: Callable[[], object], sentence: str
 ) -> None:
