@@ -78,20 +78,13 @@ def raw_socket(url: str, heard: Lateness) -> Iterator[Round]:
     line.send(HELLO)
     while json.loads(line.recv())["type"] != "session.updated":
         pass
-    raw: socket.socket = line.sock
-    buffer = bytearray(1 << 16)
     mark = b'"event_id":"'
 
     def read() -> None:
-        end = 0
-        while count := raw.recv_into(memoryview(buffer)[end:]):
-            end += count
-            if buffer[end - 1 : end] != b"}":
-                continue  # half a frame
-            at = buffer.find(mark, 0, 80) + len(mark)
-            if (stamp := bytes(buffer[at : at + wire.STAMP_SIZE])).isdigit():
+        for data in wire.floor(line.sock):
+            at = data.find(mark) + len(mark)
+            if (stamp := data[at : at + wire.STAMP_SIZE]).isdigit():
                 heard(stamp)
-            end = 0
 
     yield from _read_by(read, line, heard)
 

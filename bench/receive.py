@@ -16,7 +16,6 @@ import contextlib
 import functools
 import importlib.util
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -24,7 +23,7 @@ from typing import Any
 
 import msgspec
 import pybase64
-from lab import figures
+from lab import figures, wire
 
 from grok_rt import GrokClient, events
 
@@ -179,42 +178,20 @@ def picows(url: str) -> Iterator[Round]:
 @contextlib.contextmanager
 def raw_socket(url: str) -> Iterator[Round]:
     """The floor: receive, find the frames, copy each one's payload; no JSON, no base64."""
-    host, _, rest = url.removeprefix("ws://").partition(":")
-    port, _, path = rest.partition("/")
-    buffer = bytearray(256 * KIB)
-    view = memoryview(buffer)
-    with socket.create_connection((host, int(port))) as line:
+    import websocket
 
-        def play(say: str = GO, until: bytes = b'"response.done"') -> None:
-            masked = bytes([0x81, 0x80 | len(say), 0, 0, 0, 0]) + say.encode()  # by zeroes
-            line.sendall(masked)
-            start = end = 0
-            while True:
-                end += line.recv_into(view[end:])
-                while end - start >= 10:
-                    size, header = buffer[start + 1], 2
-                    if size > 125:
-                        header = 4 if size == 126 else 10
-                        size = int.from_bytes(view[start + 2 : start + header], "big")
-                    if end - start < header + size:
-                        break
-                    data = bytes(view[start + header : start + header + size])
-                    start += header + size
-                    if data.find(until, 0, 40) >= 0:
-                        return
-                view[: end - start] = view[start:end]
-                start, end = 0, end - start
+    line: Any = websocket.create_connection(url, skip_utf8_validation=True)
+    incoming = wire.floor(line.sock)
 
-        key = base64.b64encode(bytes(16)).decode()
-        line.sendall(
-            f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
-        )
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += line.recv(1)
-        play(HELLO, b'"session.updated"')
-        yield play
+    def play(say: str = GO, until: bytes = b'"response.done"') -> None:
+        line.send(say)
+        for data in incoming:
+            if data.find(until, 0, 40) >= 0:
+                break
+
+    play(HELLO, b'"session.updated"')
+    yield play
+    line.shutdown()
 
 
 CONTENDERS: dict[str, tuple[str, Contender]] = {
@@ -223,7 +200,7 @@ CONTENDERS: dict[str, tuple[str, Contender]] = {
     "websocket-client + json + base64": ("websocket", websocket_client),
     "websockets sync + msgspec + pybase64": ("websockets", websockets_sync),
     "picows + msgspec + pybase64": ("picows", picows),
-    "raw socket, frames only": ("socket", raw_socket),
+    "raw socket, frames only": ("websocket", raw_socket),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import platform
 import ssl
@@ -17,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 LAB = Path(__file__).parent
+PATIENCE = 300  # seconds after which a script that hangs says where, and ends
 
 
 def options(doc: str | None, rounds: int) -> argparse.Namespace:
@@ -25,6 +27,7 @@ def options(doc: str | None, rounds: int) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=rounds, help="of all contenders, in turn")
     parser.add_argument("--quick", action="store_true", help="see that it runs; no figures to keep")
     found = parser.parse_args()
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     if found.quick:
         found.rounds = 1
     return found

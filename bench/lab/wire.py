@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import re
+import socket
+from collections.abc import Iterator
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
@@ -69,6 +71,26 @@ def stamped(size: int) -> tuple[bytes, bytes]:
     blank = "@" * STAMP_SIZE
     before, after = frame(delta(size, blank)).split(blank.encode())
     return before, after
+
+
+def floor(line: socket.socket) -> Iterator[bytes]:
+    """Receive and find the frames of a server, and nothing else: what no reader can go below."""
+    buffer = bytearray(256 << 10)
+    view = memoryview(buffer)
+    start = end = 0
+    while count := line.recv_into(view[end:]):
+        end += count
+        while end - start >= 10:
+            size, header = buffer[start + 1], 2
+            if size > 125:
+                header = 4 if size == 126 else 10
+                size = int.from_bytes(view[start + 2 : start + header], "big")
+            if end - start < header + size:
+                break
+            at, start = start + header, start + header + size
+            yield bytes(view[at:start])
+        view[: end - start] = view[start:end]
+        start, end = 0, end - start
 
 
 class Incoming:
