@@ -32,6 +32,7 @@ from grok_rt.errors import (
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
+    LocalProtocolError,
     RemoteProtocolError,
     SendQueueFull,
 )
@@ -165,12 +166,18 @@ class Connection:
     def send(self, event: events.ClientEvent, *, timeout: float | None = None) -> None:
         """Queue an event; blocks up to `timeout` seconds (None: `send_timeout`) for room.
 
+        It gets an `event_id` if it has none, so that an `Error` about it can name it.
+
         Raises:
-            LocalProtocolError: the event cannot be encoded.
+            LocalProtocolError: the event cannot be encoded, or is none that a client sends.
             SendQueueFull: no room in time.
             ConnectionClosed: the connection has ended.
         """
+        if not isinstance(event, (events.ClientEvent, events.UnknownEvent)):
+            raise LocalProtocolError(f"send takes a client event of grok_rt.events, not {event!r}")
         is_audio = isinstance(event, events.InputAudioBufferAppend)
+        if not is_audio and not event.event_id and isinstance(event, events.ClientEvent):
+            event = attrs.evolve(event, event_id=self.ledger.new_event_id())
         self._put(Parcel(Frame(TEXT, _codec.encode(event)), is_audio), timeout)
 
     def send_audio(self, pcm: bytes, *, timeout: float | None = None) -> None:
@@ -295,10 +302,10 @@ class Connection:
         self._take(event, len(data), now)
 
     def _take(self, event: events.Event, size: int, now: float) -> None:
-        step = self.ledger.received(event, now)
-        if not self.ledger.updating:
+        step, has_deadline = self.ledger.received(event, now)
+        if step.answers_update:
             self._outbox.open_gate()
-        if self.ledger.next_at() is not None:
+        if has_deadline:
             self._outbox.wake()  # the writer may have to look at the clock sooner
         self._inbox.put_event(step.instead or event, size)
         for told in step.tell:
@@ -321,13 +328,15 @@ class Connection:
         self._abandoned += self._outbox.abort()
         self._writer.join()
         self._transport.close()
-        unsent = (*self._in_flight, *self._abandoned)
-        self.ledger.unsent = tuple(_codec.decode(f.data) for f in unsent if f.opcode == TEXT)
         try:
-            self._on_end(self)
+            unsent = (*self._in_flight, *self._abandoned)
+            self.ledger.unsent = tuple(_codec.decode(f.data) for f in unsent if f.opcode == TEXT)
         finally:
-            _live.discard(self)
-            self._done.set()
+            try:
+                self._on_end(self)
+            finally:
+                _live.discard(self)
+                self._done.set()
 
     # the writer thread
 

@@ -52,19 +52,14 @@ class Ledger:
 
     # the connection's threads
 
-    def received(self, event: events.Event, now: float) -> Step:
-        """Enter an event of the server's."""
+    def received(self, event: events.Event, now: float) -> tuple[Step, bool]:
+        """Enter an event of the server's; returns also whether `run_due` may be needed sooner."""
         with self._changed:
             step = self._session.received(event, now)
-            self._send(step.send)
+            if step.send:
+                self._send(step.send)
             self._changed.notify_all()
-        return step
-
-    @property
-    def updating(self) -> bool:
-        """Whether a `session.update` waits for its answer."""
-        with self._changed:
-            return self._session.updating
+            return step, self._session.is_waiting
 
     def next_at(self) -> float | None:
         """When `run_due` has something to do at the earliest; None: never."""
@@ -95,6 +90,23 @@ class Ledger:
         error = kind(cause.code, cause.reason, cause.cause, unsent=self.unsent)
         error.__cause__ = cause.cause
         return error
+
+    def interrupt(self) -> tuple[str | None, str | None, int]:
+        """The response that speaks shall stop: it, its item, and the bytes heard of it."""
+        with self._changed:
+            return self._session.interrupted()
+
+    def new_event_id(self) -> str:
+        """An id for a client event, unlike any other."""
+        with self._changed:
+            return self._session.new_event_id()
+
+    def best_effort_id(self) -> str:
+        """An id for an event whose refusal changes nothing."""
+        with self._changed:
+            event_id = self._session.new_event_id()
+            self._session.best_effort(event_id)
+            return event_id
 
     def tool_result(self, call_id: str, output: str) -> None:
         """Answer a call; never waits.

@@ -53,6 +53,7 @@ class Outbox(queue.Queue[Parcel]):
         super().__init__(maxsize)
         self.max_bytes = max_bytes
         self._gate_open = True
+        self._gate_wanted = False
         self._control: deque[Frame] = deque()
         self._bytes = 0
         self._closed = False
@@ -105,8 +106,9 @@ class Outbox(queue.Queue[Parcel]):
         return dropped
 
     def open_gate(self) -> None:
-        """Let audio pass, and what waits behind it."""
+        """Let audio pass, and what waits behind it; a parcel on its way closes nothing any more."""
         with self.mutex:
+            self._gate_wanted = False
             if not self._gate_open:
                 self._gate_open = True
                 self.not_empty.notify()
@@ -158,6 +160,7 @@ class Outbox(queue.Queue[Parcel]):
             return unsent
 
     def _append(self, parcel: Parcel) -> None:
+        self._gate_wanted |= parcel.closes_gate
         self.queue.append(parcel)
         self._bytes += len(parcel.frame.data)
         self.not_empty.notify()
@@ -175,7 +178,7 @@ class Outbox(queue.Queue[Parcel]):
             parcel = waiting.popleft()
             self._bytes -= len(parcel.frame.data)
             batch.append(parcel.frame)
-            if parcel.closes_gate:
+            if parcel.closes_gate and self._gate_wanted:
                 self._gate_open = self._closed
         if self._closed and self._last is not None and not waiting:
             batch.append(self._last)

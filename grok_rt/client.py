@@ -25,6 +25,8 @@ from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
 from grok_rt._session import Session
 from grok_rt._tooling import ToolDecorator, Tooling, told
+from grok_rt._unset import UNSET
+from grok_rt.audio import OPUS
 from grok_rt.errors import AudioError
 from grok_rt.models import SessionConfig
 
@@ -296,35 +298,41 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         self._lifecycle.open_connection().tool_result(call_id, told(result))
 
     def cancel_response(self) -> None:
-        """Stop the reply that is being made; harmless when there is none."""
-        self._send_best_effort(events.ResponseCancel)
+        """Stop the reply that is being made; harmless when there is none.
+
+        Function calls that it made are answered, but not spoken about.
+        """
+        response_id, _, _ = self._lifecycle.open_connection().ledger.interrupt()
+        self._send_best_effort(events.ResponseCancel, response_id=response_id or UNSET)
 
     def interrupt(self, played_ms: int | None = None) -> None:
         """Stop the reply and tell the sinks; never waits for the server.
 
-        Sends `response.cancel` if a response is under way, puts an `Interrupted` event, and
+        Puts an `Interrupted` event, sends `response.cancel` if a response is under way, and
         shortens the server's memory of the item to what was heard (best effort: the live
         server often does not answer).
 
         Args:
             played_ms: how much of the item's sound was heard, where the caller knows.
         """
-        self._lifecycle.open_connection()
-        books = self._session
-        response_id, item_id = books.response_id, books.item_id
+        ledger = self._lifecycle.open_connection().ledger
+        response_id, item_id, received = ledger.interrupt()
         # The sinks first: they must not wait for a line that is stuck.
         self._inbox.put_event(
             events.Interrupted(response_id=response_id, item_id=item_id, played_ms=played_ms)
         )
         if response_id is not None:
-            self.cancel_response()
+            self._send_best_effort(events.ResponseCancel, response_id=response_id)
+        output = self.config.output_audio_format
         if item_id is not None and played_ms is not None:
-            received = books.item_bytes * 1000 // self.config.output_audio_format.bytes_per_second
+            # The length of Opus is not known from its bytes; the server clamps it then.
+            is_opus = output.type == OPUS.type
+            end_ms = played_ms if is_opus else min(played_ms, int(output.duration(received) * 1000))
             self._send_best_effort(
                 events.ConversationItemTruncate,
                 item_id=item_id,
                 content_index=0,
-                audio_end_ms=max(0, min(played_ms, received)),
+                audio_end_ms=max(0, end_ms),
             )
 
     def update_session(self, config: SessionConfig | None = None, *, timeout: float = 5.0) -> None:
@@ -363,9 +371,9 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             self.update_session()
 
     def _send_best_effort(self, event_class: type[events.ClientEvent], **fields: Any) -> None:
-        event_id = self._session.new_event_id()
-        self._session.best_effort(event_id)
-        self.send(event_class(event_id=event_id, **fields))
+        connection = self._lifecycle.open_connection()
+        event_id = connection.ledger.best_effort_id()
+        connection.send(event_class(event_id=event_id, **fields))
 
     def _require_connection(self) -> Connection:
         return self._lifecycle.connection()

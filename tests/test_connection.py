@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from typing import Any
 
 import pytest
 from scripted import SOON, UPDATED, ScriptedTransport, in_background, line
@@ -597,3 +598,26 @@ def test_a_defect_of_ours_is_no_silence(side: str, caplog: pytest.LogCaptureFixt
     assert f"the {side} failed" in error.reason
     assert [r.levelno for r in caplog.records] == [logging.ERROR]
     assert transport.released == 1
+
+
+@pytest.mark.parametrize("event", [None, "response.create", 5, [1], events.Ping(timestamp=1)])
+def test_only_what_a_client_sends_is_sent(event: Any) -> None:
+    """Anything else is refused at the call, and the session goes on."""
+    transport = ScriptedTransport()
+    with line(transport) as made:
+        with pytest.raises(LocalProtocolError, match="client event"):
+            made.connection.send(event)
+        made.connection.send(events.InputAudioBufferCommit())
+        transport.wait(lambda t: len(t.events) == 1)
+
+
+def test_every_event_can_be_named() -> None:
+    """An event without an id gets one; an id of the caller's stays."""
+    transport = ScriptedTransport()
+    with line(transport) as made:
+        made.connection.send(events.InputAudioBufferCommit())
+        made.connection.send(events.InputAudioBufferClear(event_id="mine"))
+        transport.wait(lambda t: len(t.events) == 2)
+        first, second = transport.events
+    assert first["event_id"]
+    assert second["event_id"] == "mine"

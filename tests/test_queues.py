@@ -151,6 +151,15 @@ def test_sound_waits_behind_the_gate() -> None:
     assert future.result(SOON) == [SOUND[1], C]
 
 
+def test_an_update_that_nobody_waits_for_closes_no_gate() -> None:
+    """Given up before it has left, an update must not hold the sound that comes after it."""
+    outbox = Outbox()
+    outbox.put_parcel(Parcel(A, closes_gate=True))
+    outbox.open_gate()
+    put(outbox, SOUND[0], is_audio=True)
+    assert outbox.take_batch(0) == [A, SOUND[0]]
+
+
 def test_opening_an_open_gate_wakes_nobody() -> None:
     """The reader may open the gate at each event: the writer sleeps on."""
     outbox = Outbox()

@@ -65,8 +65,6 @@ def test_the_last_sound_of_a_cancelled_response_changes_nothing() -> None:
         ev("response.done", response_id="r1"),
         ev("response.done", response={"id": "r1", "output": [], "status": "completed"}),
         ev("response.done"),
-        ev("response.cancelled", response_id="r1"),
-        ev("response.cancelled"),
     ],
 )
 def test_a_response_is_over_however_it_says_so(over: events.Event) -> None:
@@ -75,6 +73,23 @@ def test_a_response_is_over_however_it_says_so(over: events.Event) -> None:
     books.hear(created("r1"), function_call("r1", "a"))
     books.result("a")
     assert books.hear(over) == ["call-a=ok", CREATE]
+    assert books.response_id is None
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        ev("response.done", response={"id": "r1", "output": [], "status": "cancelled"}),
+        ev("response.cancelled", response_id="r1"),
+        ev("response.cancelled"),
+    ],
+)
+def test_nothing_follows_a_cancelled_response(over: events.Event) -> None:
+    """Its outputs leave, so that the conversation is whole, but nobody asked to hear more."""
+    books = Books()
+    books.hear(created("r1"), function_call("r1", "a"))
+    books.result("a")
+    assert books.hear(over) == ["call-a=ok"]
     assert books.response_id is None
 
 
@@ -124,14 +139,13 @@ UPDATED = ev("session.updated", session={})
 def test_an_update_is_answered_by_the_echo() -> None:
     """Until `session.updated` sound is held; the echo has no id, and needs none."""
     books = Books()
-    assert not books.updating
+    assert books.update_answered("u1")
     books.update_sent("u1")
-    assert books.updating
+    assert not books.update_answered("u1")
     assert not books.update_answered("u1")
     books.hear(reply("r1", "i1"))
-    assert books.updating
-    books.hear(UPDATED)
-    assert not books.updating
+    assert not books.update_answered("u1")
+    assert books.received(UPDATED, 0.0).answers_update
     assert books.update_answered("u1")
     assert books.take_refusal("u1") is None
 
@@ -143,7 +157,6 @@ def test_a_refusal_may_name_the_update_or_nothing(*, named: bool) -> None:
     books.update_sent("u1")
     books.hear(error("Bad voice.", **({"event_id": "u1"} if named else {})))
     assert books.update_answered("u1")
-    assert not books.updating
     refusal = books.take_refusal("u1")
     assert isinstance(refusal, ServerError)
     assert (refusal.type, refusal.message) == ("invalid_request_error", "Bad voice.")
@@ -156,7 +169,7 @@ def test_an_error_about_something_else_is_no_refusal() -> None:
     books = Books()
     books.update_sent("u1")
     assert books.received(error(event_id="other"), 0.0) == Step()
-    assert books.updating
+    assert not books.update_answered("u1")
 
 
 def test_an_error_without_an_update_is_an_event() -> None:
@@ -164,7 +177,7 @@ def test_an_error_without_an_update_is_an_event() -> None:
     books = Books()
     assert books.received(error(), 0.0) == Step()
     books.update_sent("u1")
-    assert books.updating
+    assert not books.update_answered("u1")
     books.hear(UPDATED)
     assert books.take_refusal("u1") is None
 
@@ -174,12 +187,12 @@ def test_an_update_without_an_answer_is_given_up() -> None:
     books = Books()
     books.update_sent("u1")
     assert books.take_refusal("u1") is None
-    assert not books.updating
+    assert books.update_answered("u1")
     books.update_sent("u2")
     books.hear(error(event_id="u1"))
-    assert books.updating
+    assert not books.update_answered("u2")
     assert books.take_refusal("u1") is None
-    assert books.updating
+    assert not books.update_answered("u2")
 
 
 def test_a_refused_best_effort_is_harmless() -> None:
@@ -189,7 +202,7 @@ def test_a_refused_best_effort_is_harmless() -> None:
     books.update_sent("u1")
     refused = error("Item not found", event_id="t1")
     assert books.received(refused, 0.0) == Step(instead=events.Harmless(error=refused))
-    assert books.updating
+    assert not books.update_answered("u1")
 
 
 @pytest.mark.parametrize("about", [{}, {"event_id": None}, {"event_id": "raw"}])
@@ -199,7 +212,7 @@ def test_nothing_to_cancel_is_harmless_even_without_an_id(about: dict[str, Any])
     books.update_sent("u1")
     refused = error("Cancellation failed: no active response found", **about)
     assert books.received(refused, 0.0).instead == events.Harmless(error=refused)
-    assert books.updating
+    assert not books.update_answered("u1")
 
 
 @pytest.mark.parametrize(

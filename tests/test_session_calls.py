@@ -254,7 +254,7 @@ def test_the_books_forget_in_the_end() -> None:
     assert books.result("99") == ["call-99=ok", CREATE]
     with pytest.raises(LocalProtocolError):
         books.result("1099")
-    assert len(books._foreign_calls) == len(books._answered_calls) == len(books._best_effort)
+    assert len(books._calls._foreign) == len(books._calls._answered) == len(books._best_effort)
 
 
 def test_a_call_that_comes_after_its_response_was_done_is_held_five_seconds() -> None:
@@ -314,10 +314,60 @@ def test_any_order_of_events_keeps_the_laws(data: st.DataObject) -> None:
     outputs = [name for name in books.left if name != CREATE]
     assert len(outputs) == len(set(outputs))
     assert set(outputs) <= {f"call-{call}=ok" for call in answered}
+    books.hear(created("last"), now=now)
+    before = len(books.left)
     for call in asked_for:
         if call not in answered:
             books.result(call, now=now)
-    books.hear(created("last"), done("last"), now=now)
+    books.hear(done("last"), now=now)
     assert {n for n in books.left if n != CREATE} == {f"call-{call}=ok" for call in asked_for}
-    assert not asked_for or books.left[-1] == CREATE
+    # What left after the last response began is followed by one that knows it.
+    assert len(books.left) == before or books.left[-1] == CREATE
     assert books.next_deadline() is None
+
+
+def test_an_interrupted_response_is_not_continued() -> None:
+    """Who interrupts has heard enough: the output leaves, and Grok stays silent."""
+    books = Books()
+    books.hear(asked("r1", "a"))
+    books.interrupted()
+    books.result("a")
+    assert books.hear(done("r1")) == ["call-a=ok"]
+
+
+def test_the_user_is_not_talked_over() -> None:
+    """While the user speaks the output leaves, and the continuation waits for silence."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"), ev("input_audio_buffer.speech_started", item_id="u"))
+    assert books.result("a") == ["call-a=ok"]
+    assert books.hear(ev("input_audio_buffer.speech_stopped", item_id="u")) == [CREATE]
+
+
+def test_the_server_that_goes_on_by_itself_is_not_asked_to() -> None:
+    """The reply to what the user said knows the output too: no second reply is asked for."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"), ev("input_audio_buffer.speech_started", item_id="u"))
+    assert books.result("a") == ["call-a=ok"]
+    assert books.hear(created("r2"), done("r2")) == []
+
+
+def test_speech_that_never_ends_holds_five_seconds() -> None:
+    """Speech of which nothing more is heard counts as over; each word of it counts as heard."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"), ev("input_audio_buffer.speech_started", item_id="u"))
+    assert books.result("a") == ["call-a=ok"]
+    heard = ev(
+        "conversation.item.input_audio_transcription.updated", item_id="u", transcript="well"
+    )
+    assert books.hear(heard, now=3.0) == []
+    assert books.wait_until(HOLD + 2.9) == []
+    assert books.wait_until(HOLD + 3.0) == [CREATE]
+
+
+def test_words_in_silence_are_no_speech() -> None:
+    """A late transcript opens no speech: the continuation does not wait for it."""
+    books = Books()
+    late = ev("conversation.item.input_audio_transcription.updated", item_id="u", transcript="well")
+    books.hear(asked("r1", "a"), late)
+    books.result("a")
+    assert books.hear(done("r1")) == ["call-a=ok", CREATE]

@@ -132,7 +132,7 @@ def test_a_response_that_died_in_silence_is_not_waited_for_for_ever() -> None:
         answered(peer, "c")
 
     with on_stage(script, config=BY_HAND) as stage:
-        stage.grok._session._hold_timeout = 0.3  # instead of 5 s
+        stage.grok._session._calls.hold_timeout = 0.3  # instead of 5 s
         stage.grok.wait_for(events.FunctionCalled, timeout=5)
         stage.grok.send_tool_result("c", "done")
         assert stage.is_over()

@@ -1,0 +1,232 @@
+"""The book of open function calls: when their outputs may leave, and what follows them.
+
+An output is held until the response that called is over; when its last open call has an
+answer, all go out, then one `response.create`. That one waits while another response or the
+user speaks, is dropped when the server goes on by itself, and never follows a response that
+was interrupted. Pure, and part of `Session`, which says what speaks.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import attrs
+
+from grok_rt import events
+from grok_rt.errors import LocalProtocolError
+from grok_rt.models import ConversationItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["Calls", "Declared", "remember"]
+
+_UNANSWERED = "The application did not answer this call in time."
+_REMEMBERED = 1000
+
+
+@attrs.frozen
+class Declared:
+    """A function that the application declared.
+
+    Attributes:
+        answered_by: the tool that answers its calls; None: whoever hears `FunctionCalled`.
+        timeout: seconds until a call that nobody answered gets an error output.
+    """
+
+    answered_by: str | None = None
+    timeout: float = 60.0
+
+
+@attrs.define
+class _Group:
+    """The calls of one response: their outputs leave together."""
+
+    outputs: dict[str, str | None] = attrs.field(factory=dict)
+    deadlines: dict[str, float] = attrs.field(factory=dict)
+    response_done: bool = False
+    interrupted: bool = False
+    held_since: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        return all(output is not None for output in self.outputs.values())
+
+    def answer(self, call_id: str, output: str, now: float) -> None:
+        self.outputs[call_id] = output
+        del self.deadlines[call_id]
+        if self.answered:
+            self.held_since = now
+
+
+class Calls:
+    """The calls of a conversation that wait for something.
+
+    Attributes:
+        response_id: the response that speaks, or None; kept by the session.
+        heard_at: when that response gave its last sign of life.
+        speech_at: when the user's speech was noticed last; None: the user is silent.
+
+    Args:
+        declared: the functions that the application declared, by name; looked at live.
+        new_event_id: makes the ids of what is sent.
+        hold_timeout: seconds of silence after which what speaks counts as over.
+    """
+
+    def __init__(
+        self,
+        declared: Mapping[str, Declared],
+        new_event_id: Callable[[], str],
+        hold_timeout: float,
+    ) -> None:
+        self.response_id: str | None = None
+        self.heard_at = 0.0
+        self.speech_at: float | None = None
+        self.hold_timeout = hold_timeout
+        self._declared = declared
+        self._new_event_id = new_event_id
+        self._groups: dict[str | None, _Group] = {}
+        self._foreign: OrderedDict[str, None] = OrderedDict()
+        self._answered: OrderedDict[str, None] = OrderedDict()
+        self._continue = False
+
+    def called(
+        self, event: events.ResponseFunctionCallArgumentsDone, now: float
+    ) -> events.FunctionCalled | None:
+        """Open a call; None if it is not ours to answer, or known already."""
+        call_id = event.call_id
+        declared = self._declared.get(event.name)
+        if declared is None:
+            # Server-side searches leak as function calls; an answer would be spoken about.
+            remember(self._foreign, call_id)
+            return None
+        if call_id in self._answered or self._group_of(call_id) is not None:
+            return None
+        response_id = event.response_id or self.response_id
+        group = self._groups.setdefault(response_id, _Group())
+        group.outputs[call_id] = None
+        group.deadlines[call_id] = now + declared.timeout
+        group.held_since = None
+        return events.FunctionCalled(
+            call=event.function_call(), response_id=response_id, answered_by=declared.answered_by
+        )
+
+    def result(self, call_id: str, output: str, now: float) -> list[events.ClientEvent]:
+        """Answer a call; returns what may leave now, empty while the output is held.
+
+        Raises:
+            LocalProtocolError: the call has its answer already, or is the server's own.
+        """
+        # A lone surrogate could not leave this machine; the books must not fail on release.
+        output = output.encode("utf-8", "replace").decode()
+        if call_id in self._foreign:
+            raise LocalProtocolError(
+                f"{call_id} is a call of the server's own tools; it must not be answered"
+            )
+        if group := self._group_of(call_id):
+            if group.outputs[call_id] is not None:
+                raise _answered_twice(call_id)
+            group.answer(call_id, output, now)
+            return self.release()
+        if call_id in self._answered:
+            raise _answered_twice(call_id)
+        # A call we never saw, perhaps of a session before this one: nothing to hold it for.
+        remember(self._answered, call_id)
+        self._continue = True
+        return [self._output(call_id, output), *self.release()]
+
+    def began(self, response_id: str | None, now: float) -> None:
+        """A response was created: all before it are over, `response.done` or not."""
+        self.response_id = response_id
+        self.heard_at = now
+        self.speech_at = None  # it is what the response answers
+        self._continue = False  # the server goes on by itself, and knows what was sent
+        for each, group in self._groups.items():
+            if each != response_id:
+                group.response_done = True
+
+    def over(self, response_id: str | None, *, cancelled: bool = False) -> None:
+        """A response has ended."""
+        if response_id == self.response_id:
+            self.response_id = None
+        if group := self._groups.get(response_id):
+            group.response_done = True
+            group.interrupted |= cancelled
+
+    def interrupted(self) -> None:
+        """The response that speaks shall stop: nothing follows its calls."""
+        self._continue = False
+        if group := self._groups.get(self.response_id):
+            group.interrupted = True
+
+    def release(self) -> list[events.ClientEvent]:
+        """What may leave now: outputs of finished responses, then one `response.create`."""
+        send: list[events.ClientEvent] = []
+        for response_id, group in list(self._groups.items()):
+            if group.response_done and group.answered:
+                del self._groups[response_id]
+                for call_id, output in group.outputs.items():
+                    remember(self._answered, call_id)
+                    send.append(self._output(call_id, output or ""))
+                self._continue |= not group.interrupted
+        if self._continue and self.response_id is None and self.speech_at is None:
+            self._continue = False
+            send.append(events.ResponseCreate(event_id=self._new_event_id()))
+        return send
+
+    def due(self, now: float) -> list[events.ClientEvent]:
+        """Release what was held too long, and answer the calls that nobody answered."""
+        for response_id, group in self._groups.items():
+            for call_id in [c for c, deadline in group.deadlines.items() if deadline <= now]:
+                group.answer(call_id, _UNANSWERED, now)
+            if (held_until := self._held_until(response_id, group)) and held_until <= now:
+                group.response_done = True
+        if self._continue:
+            if self.heard_at + self.hold_timeout <= now:
+                self.response_id = None
+            if self.speech_at is not None and self.speech_at + self.hold_timeout <= now:
+                self.speech_at = None
+        return self.release()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there may be a deadline."""
+        return self._continue or bool(self._groups)
+
+    def deadlines(self) -> Iterator[float]:
+        """The moments at which `due` has something to do."""
+        for response_id, group in self._groups.items():
+            yield from group.deadlines.values()
+            if held_until := self._held_until(response_id, group):
+                yield held_until
+        if self._continue and self.response_id is not None:
+            yield self.heard_at + self.hold_timeout
+        if self._continue and self.speech_at is not None:
+            yield self.speech_at + self.hold_timeout
+
+    def _held_until(self, response_id: str | None, group: _Group) -> float | None:
+        """When the response must be dead; a sign of life of it counts."""
+        if group.held_since is None or group.response_done:
+            return None
+        speaks = response_id == self.response_id
+        since = max(group.held_since, self.heard_at) if speaks else group.held_since
+        return since + self.hold_timeout
+
+    def _group_of(self, call_id: str) -> _Group | None:
+        return next((group for group in self._groups.values() if call_id in group.outputs), None)
+
+    def _output(self, call_id: str, output: str) -> events.ConversationItemCreate:
+        item = ConversationItem.function_call_output(call_id, output)
+        return events.ConversationItemCreate(event_id=self._new_event_id(), item=item)
+
+
+def _answered_twice(call_id: str) -> LocalProtocolError:
+    return LocalProtocolError(f"{call_id} has its answer already; each call takes one")
+
+
+def remember(memory: OrderedDict[str, None], key: str) -> None:
+    """Keep the last thousand: an endless conversation must not grow."""
+    memory[key] = None
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
