@@ -8,28 +8,26 @@ from typing import Any
 import pybase64
 
 from grok_rt.simulator import shapes
-from grok_rt.simulator.settings import Refused
+from grok_rt.simulator.reading import Refused, checked, needed, optional
 from grok_rt.simulator.shapes import Wire
 
 _TEXT_PARTS = ("input_text", "text", "output_text")
 
 
-def checked_item(item: Any) -> Wire:
+def checked_item(value: Any) -> Wire:
     """The item of a `conversation.item.create`; refused if the service cannot take it."""
-    if not isinstance(item, dict):
-        raise Refused("item must be an object", param="item")
-    kind = item.get("type")
-    required = _REQUIRED.get(kind) if isinstance(kind, str) else None
-    if required is None:
+    item = checked(value, dict, "item")
+    kind = needed(item, "type", str, "item")
+    if kind not in _REQUIRED:
         raise Refused(f"item type {kind!r} is not supported", param="item.type")
-    for name, wanted in required.items():
-        if not isinstance(item.get(name), wanted):
-            raise Refused(f"{name} is required", param=f"item.{name}")
+    for name, wanted in _REQUIRED[kind].items():
+        needed(item, name, wanted, "item")
+    for name, wanted in _OPTIONAL.items():
+        optional(item, name, wanted, "item")
     if kind == "message" and item["role"] not in {"user", "assistant", "system"}:
         raise Refused(f"role {item['role']!r} is not supported", param="item.role")
-    for part in item.get("content") or ():
-        if not isinstance(part, Mapping) or not isinstance(part.get("type"), str):
-            raise Refused("a content part needs a type", param="item.content")
+    for index, part in enumerate(item.get("content") or ()):
+        _check_part(part, f"item.content[{index}]")
     return item
 
 
@@ -39,6 +37,19 @@ _REQUIRED: dict[str, dict[str, type]] = {
     "function_call_output": {"call_id": str, "output": str},
     "force_message": {"content": list},
 }
+_OPTIONAL: dict[str, type] = {
+    "id": str,
+    "call_id": str,
+    "content": list,
+    "interruptible": bool,
+}
+
+
+def _check_part(part: Any, within: str) -> None:
+    checked(part, dict, within)
+    needed(part, "type", str, within)
+    for name in ("text", "transcript", "audio"):
+        optional(part, name, str, within)
 
 
 def echo_item(item: Mapping[str, Any], item_id: str) -> Wire:
@@ -68,13 +79,10 @@ def forced_text(item: Mapping[str, Any]) -> str:
     return text.strip()
 
 
-def check_metadata(metadata: Any) -> None:
+def check_metadata(metadata: Mapping[str, Any]) -> None:
     """At most 16 pairs, keys up to 64 and strings up to 512 characters."""
-    if metadata is None:
-        return
     good = (
-        isinstance(metadata, Mapping)
-        and len(metadata) <= 16
+        len(metadata) <= 16
         and all(len(key) <= 64 for key in metadata)
         and all(len(value) <= 512 for value in metadata.values() if isinstance(value, str))
     )
@@ -84,9 +92,9 @@ def check_metadata(metadata: Any) -> None:
         )
 
 
-def audio_bytes(value: Any) -> bytes:
+def audio_bytes(message: Mapping[str, Any]) -> bytes:
     """The bytes of an `input_audio_buffer.append`."""
     try:
-        return pybase64.b64decode(value, validate=True)
-    except (TypeError, ValueError):
+        return pybase64.b64decode(needed(message, "audio", str), validate=True)
+    except ValueError:
         raise Refused("audio must be base64", param="audio") from None

@@ -29,6 +29,8 @@ class Cue(enum.Enum):
     GOING_ON = enum.auto()
     """About once a second of speech: time for a partial transcript."""
     STOPPED = enum.auto()
+    OPENED = enum.auto()
+    """Sound in which speech cannot be told from silence."""
 
 
 @attrs.define
@@ -44,6 +46,8 @@ class Turn:
         end_ms: where the last voice was.
         after: the user's item before it.
         announced: whether the conversation item has been added.
+        sound: what is known to be in it: speech, or only Opus.
+        packets: with Opus, what was sent, as it came; `audio` is empty then.
     """
 
     item_id: str
@@ -54,6 +58,8 @@ class Turn:
     end_ms: float
     after: str | None = None
     announced: bool = False
+    sound: str = "speech"
+    packets: list[bytes] = attrs.Factory(list)
 
     @property
     def seconds(self) -> float:
@@ -63,7 +69,7 @@ class Turn:
     @property
     def transcript(self) -> str:
         """All the words; without a script, what is known for sure."""
-        return f"[{self.seconds:.1f} s of speech]" if self.script is None else self.script
+        return f"[{self.seconds:.1f} s of {self.sound}]" if self.script is None else self.script
 
     @property
     def partial(self) -> str:
@@ -96,6 +102,10 @@ class Listener:
         self._to_pcm = audio.Converter(form, audio.pcm16(self._rate))
         self._onset_ms = self._next_partial_ms = 0.0
         self.turn: Turn | None = None
+
+    def seconds(self, data: bytes) -> float:
+        """How long `data` plays."""
+        return self._form.duration(data)
 
     def hear(self, data: bytes) -> Iterator[Cue]:
         """What happens in the next `data`. At STARTED the caller names the turn with `begin`."""

@@ -7,10 +7,12 @@ the live service was seen to do; where its documentation says otherwise, live wi
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import random
 import uuid
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,9 +24,9 @@ from grok_rt.events import Event
 from grok_rt.simulator import shapes
 from grok_rt.simulator.agenda import Agenda
 from grok_rt.simulator.conversation import Conversation
+from grok_rt.simulator.reading import Refused, checked, needed, optional
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.session import Session
-from grok_rt.simulator.settings import Refused
 from grok_rt.simulator.speaking import Temper
 
 if TYPE_CHECKING:
@@ -35,12 +37,18 @@ __all__ = ["Peer"]
 
 MODEL: Final = "grok-voice-think-fast-2.0"  # whatever model was asked for
 
+_logger = logging.getLogger("grok_rt.simulator")
+
 _PING_SECONDS = 10.0
 _REMEMBERED = 10_000
 
 
 class Peer:
     """One session of a simulated realtime service.
+
+    It hears PCM, G.711 and Opus, and speaks PCM and G.711. Opus is counted and not decoded: no
+    speech is noticed in it, so in manual mode `input_audio_buffer.commit` answers whatever was
+    sent, and with server VAD nothing does. Opus as the output format is refused.
 
     Args:
         script: what it hears and says; the truth about what it was sent without one.
@@ -77,7 +85,7 @@ class Peer:
         self._agenda = Agenda()
         self._opened = 0.0
         self._session: Session | None = None
-        self._out: list[Wire] = []
+        self._out: list[Frame] = []
         self._received: deque[bytes] = deque(maxlen=_REMEMBERED)
 
     # --- the life of a session ---------------------------------------------------------
@@ -105,35 +113,30 @@ class Peer:
         self._agenda.set(self._tire, now + self._inactivity)
 
     def receive(self, message: Event | bytes | str, now: float) -> None:
-        """A client event, or the text frame that holds one."""
+        """A client event, or the text frame that holds one.
+
+        Whatever is wrong with it is answered with an `error` and the session goes on: an
+        `invalid_request_error` that names the field, or an `internal_error` for our own faults.
+        """
         data = _codec.encode(message) if isinstance(message, Event) else message
         data = data.encode() if isinstance(data, str) else data
         if not self._attend(now):
             return
         self._received.append(data)
-        event_id = None
-        try:
-            wire = _parse(data)
-            event_id = wire.get("event_id")
-            self._open_session.answer(wire)
-        except Refused as refused:
-            self._send(
-                shapes.error(
-                    refused.type,
-                    refused.message,
-                    code=refused.code,
-                    param=refused.param,
-                    event_id=event_id,
-                )
-            )
         session = self._open_session
+        with self._as_errors():
+            wire = _parse(data)
+            with self._as_errors(wire.get("event_id")):
+                session.answer(wire)
         if session.settings.resumable:
             self._archive[session.conversation.id] = session.conversation
 
     def receive_audio(self, data: bytes, now: float) -> None:
         """A binary frame: audio like `input_audio_buffer.append`."""
         if self._attend(now):
-            self._open_session.hear(data)
+            session = self._open_session
+            with self._as_errors():
+                session.hear(data)
 
     def poll(self, now: float) -> list[Event]:
         """All events due by `now` that have not been taken yet, in order."""
@@ -142,9 +145,9 @@ class Peer:
     def frames(self, now: float) -> list[Frame]:
         """The same as `poll`, as frames for the wire; with binary transport also audio."""
         if self.closed is None:
-            self._agenda.advance(now)
+            self._advance(now)
         ready, self._out = self._out, []
-        return [self._frame(message) for message in ready]
+        return ready
 
     @property
     def next_at(self) -> float | None:
@@ -196,18 +199,43 @@ class Peer:
     def _attend(self, now: float) -> bool:
         """Bring the session to `now` for something from the client; False if it is over."""
         if self.closed is None:
-            self._agenda.advance(now)
+            self._advance(now)
             self._agenda.set(self._tire, now + self._inactivity)
         return self.closed is None
 
-    def _send(self, message: Wire) -> None:
-        self._out.append(shapes.stamp(message, self._new_id()))
+    def _advance(self, now: float) -> None:
+        with self._as_errors():
+            self._agenda.advance(now)
 
-    def _frame(self, message: Wire) -> Frame:
+    @contextlib.contextmanager
+    def _as_errors(self, event_id: str | None = None) -> Iterator[None]:
+        """Answer what is raised inside with an `error` about the client's event `event_id`."""
+        try:
+            yield
+        except Refused as refused:
+            problem = refused
+        except Exception as error:
+            _logger.exception("the simulator failed")
+            problem = Refused(f"The simulator failed: {error!r}", type="internal_error")
+        else:
+            return
+        self._send(
+            shapes.error(
+                problem.type,
+                problem.message,
+                code=problem.code,
+                param=problem.param,
+                event_id=event_id,
+            )
+        )
+
+    def _send(self, message: Wire) -> None:
+        message = shapes.stamp(message, self._new_id())
         audio = message.get("delta")
         if isinstance(audio, bytes) and self._open_session.settings.binary_output:
-            return Frame(BINARY, audio)
-        return Frame(TEXT, msgspec.json.encode(message))
+            self._out.append(Frame(BINARY, audio))
+        else:
+            self._out.append(Frame(TEXT, msgspec.json.encode(message)))
 
     def _ping(self) -> None:
         self._send(shapes.ping(self._unix_ms(self._agenda.now)))
@@ -233,6 +261,7 @@ def _parse(data: bytes) -> Wire:
         wire = msgspec.json.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Refused(f"Could not parse the event: {error}") from None
-    if not isinstance(wire, dict) or not isinstance(wire.get("type"), str):
-        raise Refused("An event is an object with a type")
-    return wire
+    event = checked(wire, dict, "event")
+    needed(event, "type", str)
+    optional(event, "event_id", str)
+    return event

@@ -38,6 +38,8 @@ class Prompt:
     """The text items of the user, or the transcript of what they said."""
     speech_seconds: float = 0.0
     """Length of the speech; 0 when it was typed."""
+    sound: str = "speech"
+    """What is known to have been said: speech, or sound of a kind."""
     scripted: bool = False
     """Whether the transcript came from a script, so that it may be quoted."""
     outputs: tuple[str, ...] = ()
@@ -129,7 +131,7 @@ def _truth(prompt: Prompt) -> str:
     if prompt.outputs:
         return f"The answer is: {', '.join(prompt.outputs)}"
     if prompt.speech_seconds and not prompt.scripted:
-        return f"I heard {prompt.speech_seconds:.1f} seconds of speech."
+        return f"I heard {prompt.speech_seconds:.1f} seconds of {prompt.sound}."
     if prompt.text:
         return f"You said: {prompt.text}"
     return "Hello, I am the simulator. Say or write something."

@@ -20,8 +20,10 @@ from grok_rt.simulator.items import (
     item_text,
 )
 from grok_rt.simulator.listening import Cue, Listener, Turn
+from grok_rt.simulator.packets import PacketListener
+from grok_rt.simulator.reading import Refused, needed, optional
 from grok_rt.simulator.script import Performance, Prompt, Reply
-from grok_rt.simulator.settings import Refused, Settings
+from grok_rt.simulator.settings import Settings
 from grok_rt.simulator.speaking import Speaker, Temper
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Session:
         self._new_id = new_id
         self._performance = performance
         self._opened = agenda.now
-        self._listener = Listener(*self._hearing)
+        self._listener = self._new_listener()
         self._nothing_new = False  # the committed audio has been answered (manual mode)
         self._replayed = not conversation.items
         self._received_seconds = 0.0
@@ -120,8 +122,7 @@ class Session:
         before = self._hearing
         self.settings.update(message.get("session"))
         if self._hearing != before:
-            form, detection = self._hearing
-            self._listener = Listener(form, detection)
+            self._listener = self._new_listener()
         if self.settings.resumable and not self._replayed:
             self._replayed = True
             for item in self.conversation.replay():
@@ -132,19 +133,26 @@ class Session:
     def _hearing(self) -> tuple[audio.AudioFormat, dict[str, Any]]:
         return self.settings.input_format, dict(self.settings.turn_detection or {})
 
+    def _new_listener(self) -> Listener | PacketListener:
+        form, detection = self._hearing
+        return PacketListener() if form.type == "audio/opus" else Listener(form, detection)
+
     def _append(self, message: Wire) -> None:
-        self.hear(audio_bytes(message.get("audio")))
+        self.hear(audio_bytes(message))
 
     def hear(self, data: bytes) -> None:
         """The next audio of the user, however it came."""
         if self._agenda.now < self.speaker.deaf_until:
             return  # a forced message that may not be interrupted
-        self._received_seconds += self.settings.input_format.duration(data)
+        self._received_seconds += self._listener.seconds(data)
         for cue in self._listener.hear(data):
             if cue is Cue.STARTED:
                 self._speech_started()
             elif cue is Cue.GOING_ON:
                 self._transcribe_on()
+            elif cue is Cue.OPENED:
+                if not self._server_vad:
+                    self._begin_turn()
             elif self._server_vad and (turn := self._listener.take()):
                 self._end_turn(turn)
 
@@ -163,6 +171,7 @@ class Session:
 
     def _create_item(self, message: Wire) -> None:
         item = checked_item(message.get("item"))
+        after = optional(message, "previous_item_id", str)
         if item["type"] == "force_message":
             self._force(item)
             return
@@ -173,8 +182,8 @@ class Session:
         elif item.get("role") == "user":
             self.conversation.ask(text=item_text(item))
         echo = echo_item(item, item.get("id") or self._new_id())
-        before = message.get("previous_item_id") or self.conversation.last_id()
-        self.conversation.add(echo, after=message.get("previous_item_id"))
+        before = after or self.conversation.last_id()
+        self.conversation.add(echo, after)
         self._nothing_new = False
         self._send(shapes.item_added(echo, before if item["type"] == "message" else None))
 
@@ -194,29 +203,29 @@ class Session:
         )
 
     def _delete_item(self, message: Wire) -> None:
-        item_id = message.get("item_id")
+        item_id = needed(message, "item_id", str)
         if not self.conversation.delete(item_id):
             raise Refused("Item not found", param="item_id")
-        self._send(shapes.item_deleted(str(item_id)))
+        self._send(shapes.item_deleted(item_id))
 
     def _truncate_item(self, message: Wire) -> None:
         """Taken without an answer and without an error (live)."""
-        if not isinstance(message.get("item_id"), str):
-            raise Refused("item_id is required", param="item_id")
+        needed(message, "item_id", str)
+        optional(message, "content_index", int)
+        optional(message, "audio_end_ms", int)
 
     def _create_response(self, message: Wire) -> None:
-        payload = message.get("response") or {}
-        if not isinstance(payload, Mapping):
-            raise Refused("response must be an object", param="response")
-        metadata = payload.get("metadata")
-        check_metadata(metadata)
-        if not self._server_vad:
-            if turn := self._listener.take():
-                self._end_turn(turn, metadata)
-                return
-            if self._nothing_new:
-                return  # dropped without a word (live)
+        payload = optional(message, "response", dict) or {}
+        optional(payload, "instructions", str, "response")
+        optional(payload, "modalities", list, "response")
+        metadata = optional(payload, "metadata", dict, "response")
+        check_metadata(metadata or {})
+        if self._nothing_new and not self._server_vad:
+            return  # dropped without a word (live)
         self._refuse_while_active()
+        if not self._server_vad and (turn := self._listener.take()):
+            self._end_turn(turn, metadata)
+            return
         prompt = self.conversation.take_prompt()
         self.speaker.respond(prompt, self._performance.reply(prompt), metadata=metadata)
 
@@ -225,7 +234,7 @@ class Session:
             raise Refused("Conversation already has an active response")
 
     def _cancel_response(self, message: Wire) -> None:
-        wanted = message.get("response_id")
+        wanted = optional(message, "response_id", str)
         active = self.speaker.active
         if active is None or wanted not in (None, active.id):
             raise Refused("Cancellation failed: no active response found")
@@ -243,19 +252,25 @@ class Session:
         return round((self._agenda.now - self._opened) * 1000)
 
     def _speech_started(self) -> None:
+        self._interrupt()
+        self._agenda.cancel(self._idle)
+        turn = self._listener.turn or self._begin_turn()
+        self._send(shapes.speech_started(turn.item_id, self._session_ms))
+        if self._server_vad:
+            self._announce(turn)
+
+    def _begin_turn(self) -> Turn:
+        turn = self._listener.begin(self._new_id(), self._performance.transcript())
+        turn.after = self.conversation.last_id(of_user=True)
+        self._nothing_new = False
+        return turn
+
+    def _interrupt(self) -> None:
+        """The user's speech stops the reply that is being produced."""
         if self._server_vad:
             self.speaker.cut("completed")  # barge-in
         else:
             self.speaker.abandon()  # manual mode: not even a `response.done` (live)
-        self._agenda.cancel(self._idle)
-        turn = self._listener.turn
-        if turn is None:
-            turn = self._listener.begin(self._new_id(), self._performance.transcript())
-            turn.after = self.conversation.last_id(of_user=True)
-            self._nothing_new = False
-        self._send(shapes.speech_started(turn.item_id, self._session_ms))
-        if self._server_vad:
-            self._announce(turn)
 
     def _announce(self, turn: Turn) -> None:
         if not turn.announced:
@@ -273,10 +288,14 @@ class Session:
 
     def _end_turn(self, turn: Turn, metadata: Mapping[str, Any] | None = None) -> None:
         """The turn joins the conversation, and its answer begins by itself."""
+        self._interrupt()  # a reply that began while the user was speaking
         self.turns.append(turn)
         words = turn.transcript
         self.conversation.ask(
-            text=words, speech_seconds=turn.seconds, scripted=turn.script is not None
+            text=words,
+            speech_seconds=turn.seconds,
+            sound=turn.sound,
+            scripted=turn.script is not None,
         )
         prompt = self.conversation.take_prompt()
         reply = self._performance.reply(prompt)

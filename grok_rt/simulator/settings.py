@@ -10,9 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from grok_rt.audio import AudioFormat
+from grok_rt.simulator.reading import Refused, checked, optional, strings
 from grok_rt.simulator.shapes import Wire
 
-_PCM_RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
+_RATES = {
+    "audio/pcm": (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000),
+    "audio/pcmu": (8000,),
+    "audio/pcma": (8000,),
+    "audio/opus": (24000,),
+}
 
 # path below `session`: (lowest, highest) value
 _RANGES = {
@@ -23,15 +29,26 @@ _RANGES = {
     ("audio", "output", "speed"): (0.7, 1.5),
 }
 
-_OBJECTS = (
-    ("turn_detection",),
-    ("audio", "input"),
-    ("audio", "output"),
-    ("audio", "input", "transcription"),
-    ("reasoning",),
-    ("replace",),
-    ("resumption",),
-)
+# path below `session`: what it must be if it is there; an object before what it holds
+_TYPES: dict[tuple[str, ...], type] = {
+    ("instructions",): str,
+    ("voice",): str,
+    ("modalities",): list,
+    ("turn_detection",): dict,
+    ("audio",): dict,
+    ("audio", "input"): dict,
+    ("audio", "output"): dict,
+    ("audio", "input", "format"): dict,
+    ("audio", "output", "format"): dict,
+    ("audio", "input", "transcription"): dict,
+    ("audio", "input", "transcription", "model"): str,
+    ("audio", "input", "transcription", "language_hint"): str,
+    ("reasoning",): dict,
+    ("replace",): dict,
+    ("resumption",): dict,
+    ("resumption", "enabled"): bool,
+    ("tools",): list,
+}
 
 # path below `session`: allowed words
 _CHOICES: dict[tuple[str, ...], tuple[str | None, ...]] = {
@@ -48,19 +65,6 @@ _EXCLUSIVE = (
 )
 
 
-class Refused(Exception):
-    """A client event the service answers with an `error`."""
-
-    def __init__(
-        self, message: str, *, code: str = "", param: str = "", type: str = "invalid_request_error"
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.type = type
-        self.code = code
-        self.param = param
-
-
 class Settings:
     """What the session is set to; absent fields have the service's defaults."""
 
@@ -70,15 +74,15 @@ class Settings:
 
     def update(self, session: object) -> None:
         """Merge `session` into the settings: a later update changes only what it names."""
-        if not isinstance(session, Mapping):
-            raise Refused("session must be an object", param="session")
-        _check(session)
-        merged = {**self._sent, **session}
-        if "audio" in session:
+        named = checked(session, dict, "session")
+        _check(named)
+        merged = {**self._sent, **named}
+        if "audio" in named:
+            audio = named["audio"] or {}
             merged["audio"] = {
-                side: {**self._audio(side), **(session["audio"].get(side) or {})}
+                side: {**self._audio(side), **(audio.get(side) or {})}
                 for side in ("input", "output")
-                if side in session["audio"] or side in self._sent.get("audio", {})
+                if side in audio or side in self._sent.get("audio", {})
             }
         self._sent = merged
 
@@ -87,20 +91,20 @@ class Settings:
         sent = self._sent
         transcription = self._audio("input").get("transcription")
         echo: Wire = {
-            "instructions": sent.get("instructions", ""),
+            "instructions": sent.get("instructions") or "",
             "enable_noise_suppression": False,
             "model": self._model,
             "keep_context": False,
             "enable_phonetic_spelling": False,
             "input_audio_transcription": transcription,
-            "modalities": sent.get("modalities", ["audio"]),
+            "modalities": sent.get("modalities") or ["audio"],
             "input_audio_format": "not specified",
             "output_audio_format": "not specified",
             "tool_choice": "auto",
             "temperature": -1.0,
             "max_response_output_tokens": "inf",
         }
-        if "audio" in sent:
+        if sent.get("audio"):
             echo["audio"] = {
                 side: _with_transport(channel) for side, channel in sent["audio"].items()
             }
@@ -117,7 +121,7 @@ class Settings:
     @property
     def voice(self) -> str:
         """The voice's name, as sent."""
-        return str(self._sent.get("voice", "ara"))
+        return str(self._sent.get("voice") or "ara")
 
     @property
     def turn_detection(self) -> Mapping[str, Any] | None:
@@ -143,7 +147,7 @@ class Settings:
     @property
     def speed(self) -> float:
         """How fast the model speaks; 1 is normal."""
-        return float(self._audio("output").get("speed", 1.0))
+        return float(self._audio("output").get("speed") or 1.0)
 
     @property
     def transcribes(self) -> bool:
@@ -181,9 +185,11 @@ def _nested(tool: Wire) -> Wire:
     return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}
 
 
-def _check(session: Mapping[str, Any]) -> None:
-    for object_path in _OBJECTS:
-        _dig(session, (*object_path, ""))
+def _check(session: Wire) -> None:
+    for typed_path, kind in _TYPES.items():
+        value = _dig(session, typed_path)
+        if value is not None:
+            checked(value, kind, _param(typed_path))
     for path, (low, high) in _RANGES.items():
         value = _dig(session, path)
         if value is not None and not (_is_number(value) and low <= value <= high):
@@ -194,47 +200,46 @@ def _check(session: Mapping[str, Any]) -> None:
             raise Refused(f"{word!r} is not supported", param=_param(words_path))
     for side in ("input", "output"):
         _check_format(_dig(session, ("audio", side, "format")), f"session.audio.{side}.format")
-    _check_transcription(_dig(session, ("audio", "input", "transcription")))
-    tools = session.get("tools")
-    if tools is not None and not isinstance(tools, list):
-        raise Refused("tools must be an array", param="session.tools")
-    for index, tool in enumerate(tools or ()):
+    _check_keyterms(_dig(session, ("audio", "input", "transcription")) or {})
+    for sound in (session.get("replace") or {}).values():
+        checked(sound, str, "session.replace")
+    for index, tool in enumerate(session.get("tools") or ()):
         _check_tool(tool, f"session.tools[{index}]")
 
 
-def _check_format(form: Any, param: str) -> None:
+def _check_format(form: Wire | None, param: str) -> None:
     if form is None:
         return
-    type, rate = (form.get("type"), form.get("rate")) if isinstance(form, Mapping) else (form, None)
-    good = (type == "audio/pcm" and rate in {None, *_PCM_RATES}) or (
-        type in {"audio/pcmu", "audio/pcma"} and rate in {None, 8000}
-    )
-    if not good:
-        raise Refused(
-            f"This audio format cannot be used: {type} at rate {rate}",
-            code="invalid_audio_format",
-            param=param,
-        )
+    type, rate = optional(form, "type", str, param), optional(form, "rate", int, param)
+    if rate not in (None, *_RATES.get(type or "", ())) or type not in _RATES:
+        message = f"This audio format cannot be used: {type} at rate {rate}"
+    elif type == "audio/opus" and param == "session.audio.output.format":
+        message = "The simulator hears Opus but cannot speak it: use audio/pcm, pcmu or pcma"
+    else:
+        return
+    raise Refused(message, code="invalid_audio_format", param=param)
 
 
-def _check_transcription(transcription: Any) -> None:
-    terms = (transcription or {}).get("keyterms") or []
+def _check_keyterms(transcription: Wire) -> None:
+    within = "session.audio.input.transcription"
+    terms = strings(transcription, "keyterms", within)
     if len(terms) > 100 or any(len(term) > 50 for term in terms):
-        raise Refused(
-            "at most 100 keyterms of at most 50 characters",
-            param="session.audio.input.transcription.keyterms",
-        )
+        raise Refused("at most 100 keyterms of at most 50 characters", param=f"{within}.keyterms")
 
 
-def _check_tool(tool: Any, param: str) -> None:
-    if not isinstance(tool, Mapping) or not isinstance(tool.get("type"), str):
+def _check_tool(value: Any, param: str) -> None:
+    tool = checked(value, dict, param)
+    if not isinstance(tool.get("type"), str):
         raise Refused("a tool needs a type", param=param)
-    if tool["type"] == "function" and not (tool.get("function") or tool).get("name"):
-        raise Refused("a function needs a name", param=param)
+    if tool["type"] == "function":
+        function = optional(tool, "function", dict, param) or tool
+        if not optional(function, "name", str, param):
+            raise Refused("a function needs a name", param=param)
     for allowed, excluded, limit in _EXCLUSIVE:
-        if tool.get(allowed) and tool.get(excluded):
+        ours, others = strings(tool, allowed, param), strings(tool, excluded, param)
+        if ours and others:
             raise Refused(f"{allowed} and {excluded} cannot both be set", param=param)
-        if max(len(tool.get(allowed) or ()), len(tool.get(excluded) or ())) > limit:
+        if max(len(ours), len(others)) > limit:
             raise Refused(f"at most {limit} entries", param=param)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from grok_rt.audio import PCMU, pcm16
-from grok_rt.simulator.settings import Refused, Settings
+from grok_rt.simulator.reading import Refused
+from grok_rt.simulator.settings import Settings
 
 FUNCTION = {"name": "w", "description": "Weather.", "parameters": {"type": "object"}}
 
@@ -103,6 +104,17 @@ def test_updates_add_up() -> None:
     assert (settings.voice, settings.speed, settings.transcribes) == ("Eve", 1.2, True)
 
 
+def test_null_is_nothing() -> None:
+    """A null is a field that was not sent."""
+    session = {"voice": None, "instructions": None, "modalities": None, "tools": None}
+    settings = Settings("m")
+    settings.update({**session, "audio": None, "replace": None, "resumption": None})
+    settings.update({"audio": {"input": None, "output": {"speed": None, "format": None}}})
+    assert (settings.voice, settings.speed) == ("ara", 1.0)
+    assert settings.input_format == settings.output_format
+    assert echo(session) == echo()
+
+
 BAD: list[tuple[str, Any]] = [
     ("session", "text"),
     ("session.turn_detection", {"turn_detection": "server_vad"}),
@@ -116,7 +128,16 @@ BAD: list[tuple[str, Any]] = [
     ("session.audio.output.speed", {"audio": {"output": {"speed": 2}}}),
     ("session.audio.output.transport", {"audio": {"output": {"transport": "carrier pigeon"}}}),
     ("session.audio.input.format", {"audio": {"input": {"format": "pcm16"}}}),
-    ("session.audio.input.format", {"audio": {"input": {"format": {"type": "audio/opus"}}}}),
+    (
+        "session.audio.input.format",
+        {"audio": {"input": {"format": {"type": "audio/opus", "rate": 48000}}}},
+    ),
+    ("session.audio.output.format", {"audio": {"output": {"format": {"type": "audio/opus"}}}}),
+    ("session.audio.input.format.type", {"audio": {"input": {"format": {"type": ["audio/pcm"]}}}}),
+    (
+        "session.audio.input.format.rate",
+        {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 24000.0}}}},
+    ),
     (
         "session.audio.output.format",
         {"audio": {"output": {"format": {"type": "audio/pcm", "rate": 12345}}}},
@@ -129,6 +150,17 @@ BAD: list[tuple[str, Any]] = [
         "session.audio.input.transcription",
         {"audio": {"input": {"transcription": "whisper"}}},
     ),
+    (
+        "session.audio.input.transcription.keyterms",
+        {"audio": {"input": {"transcription": {"keyterms": [5]}}}},
+    ),
+    (
+        "session.audio.input.transcription.keyterms",
+        {"audio": {"input": {"transcription": {"keyterms": 5}}}},
+    ),
+    ("session.instructions", {"instructions": 5}),
+    ("session.voice", {"voice": ["Eve"]}),
+    ("session.modalities", {"modalities": "audio"}),
     ("session.reasoning.effort", {"reasoning": {"effort": "low"}}),
     ("session.tools", {"tools": {}}),
     ("session.tools[0]", {"tools": ["w"]}),
@@ -143,8 +175,13 @@ BAD: list[tuple[str, Any]] = [
         },
     ),
     ("session.tools[0]", {"tools": [{"type": "web_search", "allowed_domains": ["a"] * 6}]}),
+    ("session.tools[0].name", {"tools": [{"type": "function", "name": 5}]}),
+    ("session.tools[0].function", {"tools": [{"type": "function", "function": "w"}]}),
+    ("session.tools[0].allowed_domains", {"tools": [{"type": "mcp", "allowed_domains": 5}]}),
     ("session.replace", {"replace": ["a"]}),
+    ("session.replace", {"replace": {"a": 5}}),
     ("session.resumption", {"resumption": True}),
+    ("session.resumption.enabled", {"resumption": {"enabled": "yes"}}),
 ]
 
 
