@@ -36,8 +36,8 @@ class Broken:
         self._trust = trusting() if scheme == "wss" else None
 
     def client(self, **options: object) -> GrokClient:
-        options = {"ping_interval": 0.1, "close_timeout": 1.0, "proxy": None} | options
-        return GrokClient(KEY, url=self.url, ssl_context=self._trust, **options)  # type: ignore[arg-type]
+        defaults = {"api_key": KEY, "ping_interval": 0.1, "close_timeout": 1.0, "proxy": None}
+        return GrokClient(url=self.url, ssl_context=self._trust, **defaults | options)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
