@@ -23,6 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("[!.]*/**/*.md"))]
+DESIGN = (ROOT / "docs" / "design.md").read_text("utf-8")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 PIECE = re.compile(
@@ -119,3 +120,26 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert target.exists(), link[0]
         if link["anchor"] and target.suffix == ".md":
             assert link["anchor"] in anchors(target), link[0]
+
+
+def test_the_drawing_of_the_house_is_true() -> None:
+    """Each file that `docs/design.md` draws is there, but the planned ones, which are not."""
+    drawing = re.search(r"^grok_rt/\n(.*?)^tests/", DESIGN, re.DOTALL | re.MULTILINE)
+    assert drawing is not None
+    for names, planned in re.findall(
+        r"^  ((?:\w[\w.]*/?(?: |$))+) *(\(planned\))?", drawing[1], re.MULTILINE
+    ):
+        for name in names.split():
+            assert (ROOT / "grok_rt" / name).exists() is not bool(planned), name
+
+
+def test_the_verbs_are_there() -> None:
+    """Each verb that `docs/design.md` lists can be called, but the planned ones, which cannot."""
+    from grok_rt import GrokClient
+
+    cells = re.findall(r"^\| (`\w+\(.*?) \|", DESIGN, re.MULTILINE)
+    verbs = {verb: "planned" in cell for cell in cells for verb in re.findall(r"`(\w+)\(", cell)}
+    assert "ask" in verbs
+    assert {
+        verb for verb, planned in verbs.items() if hasattr(GrokClient, verb) is planned
+    } == set()
