@@ -96,6 +96,14 @@ def bench(session: nox.Session) -> None:
         session.run("python", str(script), *session.posargs)
 
 
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Talk for half an hour, or for the seconds given, at 50 frames a second each way."""
+    install(session, "-e", ".[test]")
+    env = {"GROK_RT_SOAK": session.posargs[0] if session.posargs else "1800"}
+    session.run("pytest", "-m", "soak", "-s", "tests/faults", env=env)
+
+
 @nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
     """Throw a minute of garbage at the codec and at the frames; arguments go to libFuzzer."""
