@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from grok_rt import (
     GrokClient,
     _asking,
+    _calls,
     _connection,
     _framing,
     _lifecycle,
@@ -27,7 +27,6 @@ from grok_rt import (
 )
 from grok_rt._connection import Limits
 from grok_rt._line import dialling, http, refusals
-from grok_rt._tooling import Declared
 from grok_rt.audio import _wav
 from grok_rt.conversation import Conversation
 from grok_rt.streams import paced
@@ -81,11 +80,11 @@ LIMITS = ARGUMENTS | {
     # tools
     "tool(timeout=)": attrs.fields_dict(Tool)["timeout"].default,
     "grace beyond a tool's timeout": _tooling._GRACE,
-    "a call answered by hand": Declared().timeout,
+    "a call answered by hand": _calls.Declared().timeout,
     "hold of an output": default(_session.Session, "hold_timeout"),
     "Runner(limit=)": default(Runner, "limit"),
     "Runner(idle=)": default(Runner, "idle"),
-    "calls that are remembered": sys.modules[Declared.__module__]._REMEMBERED,
+    "calls that are remembered": _calls._REMEMBERED,
     # closing
     "end of a thread that was woken": _connection._GRACE,
     "handlers of the last events": _pump._LAST_CALL,
