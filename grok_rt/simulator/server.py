@@ -24,7 +24,7 @@ from grok_rt.simulator.rest import Post, created, first_bytes, http_answer, read
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from websockets.http11 import Request, Response
@@ -105,7 +105,8 @@ class Simulator:
         }
         self._archive: dict[str, Conversation] = {}
         self._lock = threading.Lock()
-        self._live: dict[PacedPeer, tuple[ServerConnection, threading.Thread]] = {}
+        self._accepted: dict[socket.socket, threading.Thread] = {}
+        self._live: dict[PacedPeer, socket.socket] = {}
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -132,6 +133,7 @@ class Simulator:
             max_size=None,
             logger=_logger,
         )
+        server.handler = self._accepting(server.handler)
         self._thread = threading.Thread(
             target=server.serve_forever, name="grok-rt-simulator", daemon=True
         )
@@ -141,7 +143,8 @@ class Simulator:
     def stop(self) -> None:
         """Close every session with 1001 and stop listening; no thread and no socket is left.
 
-        Blocks until it is done, a second at most when clients do not answer the close.
+        Blocks until it is done: about a second when clients do not answer the close. Whoever has
+        connected and has no session yet is hung up on at once.
         """
         server, thread = self._server, self._thread
         if server is None or thread is None:
@@ -150,11 +153,19 @@ class Simulator:
         with self._lock:
             self._stopping = True
             live = dict(self._live)
+            accepted = dict(self._accepted)
         for session in live:
             session.end(1001, "the simulator stops")
+        for sock in accepted.keys() - live.values():
+            _hang_up(sock)
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
+        for serving in accepted.values():
+            serving.join(max(0.0, deadline - time.monotonic()))
+        for sock in accepted:
+            _hang_up(sock)
         server.shutdown()
         thread.join()
-        for _, serving in live.values():
+        for serving in accepted.values():
             serving.join()
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - `Self` is 3.11
@@ -194,14 +205,29 @@ class Simulator:
         """End every session: with a close frame, or by cutting the line without one."""
         with self._lock:
             live = dict(self._live)
-        for session, (connection, _) in live.items():
+        for session, sock in live.items():
             if code is None:
-                with contextlib.suppress(OSError):
-                    connection.socket.shutdown(socket.SHUT_RDWR)
+                _hang_up(sock)
             else:
                 session.end(code, reason)
 
     # --- serving -----------------------------------------------------------------------
+
+    def _accepting(self, serve: Callable[[socket.socket, Any], None]) -> Any:
+        """`serve` for each connection, known from its first moment so that `stop` finds it."""
+
+        def accept(sock: socket.socket, address: Any) -> None:
+            with self._lock:
+                self._accepted[sock] = threading.current_thread()
+                if self._stopping:
+                    _hang_up(sock)
+            try:
+                serve(sock, address)
+            finally:
+                with self._lock:
+                    del self._accepted[sock]
+
+        return accept
 
     def _receive(self, sock: socket.socket, *args: Any, **options: Any) -> ServerConnection:
         """Answer a POST at once; leave everybody else to the WebSocket server."""
@@ -256,7 +282,7 @@ class Simulator:
             if self._stopping:
                 return
             self.sessions.append(peer)
-            self._live[session] = (connection, threading.current_thread())
+            self._live[session] = connection.socket
         sender = threading.Thread(
             target=_send_due,
             args=(session, connection),
@@ -277,6 +303,12 @@ class Simulator:
             sender.join()
             with self._lock:
                 del self._live[session]
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """End the connection from another thread; TLS has a shutdown of its own, not for that."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _resumed(start: bytes) -> type[ServerConnection]:

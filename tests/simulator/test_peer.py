@@ -527,6 +527,40 @@ def test_speech_kills_a_manual_reply(question: AudioClip) -> None:
     assert "response.done" not in names(talk.say(question) + talk.wait(30))
 
 
+@pytest.mark.parametrize("mode", [MANUAL, VAD])
+def test_a_reply_that_began_while_the_user_spoke(question: AudioClip, mode: Any) -> None:
+    """When that turn is answered the reply is over: one response at a time is being sent."""
+    talk = Talk(Script().says("Of course."), pace=1.0)
+    talk.send("session.update", session=mode)
+    talk.say(question[0.4:1.2], tail=0)
+    (first,) = only(
+        talk.send("conversation.item.create", item=force("This call is recorded. " * 9)),
+        "response.created",
+    )
+    after = talk.say(AudioClip(b"", pcm16()), tail=1.0)
+    after += talk.send("input_audio_buffer.commit") + talk.wait(20)
+    ends = only(after, "response.done")
+    (second,) = only(after, "response.created")
+    later = after[after.index(second) + 1 :]
+    assert {message.get("response_id") for message in later} <= {None, second["response"]["id"]}
+    if mode is VAD:
+        bare = ends.pop(0)["response"]
+        assert (bare["id"], bare["output"]) == (first["response"]["id"], [])
+    assert [end["response_id"] for end in ends] == [second["response"]["id"]]
+
+
+def test_create_beside_a_reply_leaves_the_speech(question: AudioClip) -> None:
+    """A response.create while a reply is active is refused; the buffered speech stays."""
+    talk = Talk(Script().hears("Hi").says("Hello."), pace=1.0)
+    talk.send("session.update", session=MANUAL)
+    talk.say(question[0.4:1.2], tail=0)
+    talk.send("conversation.item.create", item=force("This call is recorded. " * 9))
+    (refused,) = only(talk.send("response.create"), "error")
+    assert "already has an active response" in refused["error"]["message"]
+    talk.wait(30)
+    assert "input_audio_buffer.committed" in names(talk.send("response.create"))
+
+
 # --- force_message, cancel, items ------------------------------------------------------
 
 

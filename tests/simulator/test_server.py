@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import struct
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from raw_peer import server_context
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -167,20 +171,66 @@ def test_stop_closes_sessions() -> None:
         pass
 
 
+UPGRADE = (
+    b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer x\r\n\r\n"
+)
+
+
+@contextlib.contextmanager
+def raw(server: Simulator) -> Iterator[socket.socket]:
+    address = ("127.0.0.1", urlsplit(server.url).port or 0)
+    with socket.create_connection(address, timeout=5) as client:
+        yield client
+
+
 def test_stop_with_a_mute_client() -> None:
     """A client that answers nothing holds stop up for about a second, not longer."""
     server = Simulator().start()
-    port = int(server.url.split(":")[2].split("/")[0])
-    with socket.create_connection(("127.0.0.1", port)) as raw:
-        raw.sendall(
-            b"GET /v1/realtime HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer x\r\n\r\n"
-        )
-        assert raw.recv(12) == b"HTTP/1.1 101"
+    with raw(server) as client:
+        client.sendall(UPGRADE)
+        assert client.recv(12) == b"HTTP/1.1 101"
         begun = time.monotonic()
         server.stop()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 2
+
+
+def test_stop_with_a_client_that_does_not_read() -> None:
+    """A session whose line is full of what nobody takes ends as soon."""
+    content = [{"type": "input_text", "text": "x" * 8_000_000}]
+    item = {"type": "message", "role": "user", "content": content}
+    text = json.dumps({"type": "conversation.item.create", "item": item}).encode()
+    server = Simulator().start()
+    with raw(server) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(UPGRADE)
+        assert client.recv(12) == b"HTTP/1.1 101"
+        client.sendall(struct.pack("!BBQ4x", 0x81, 0x80 | 127, len(text)) + text)
+        while b"conversation.item.added" not in client.recv(4096):
+            pass
+        time.sleep(0.2)  # the line fills
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("said", [b"", b"GE", b"POST", UPGRADE[:40]])
+@pytest.mark.parametrize("tls", [False, True])
+def test_stop_with_a_silent_connection(said: bytes, tls: bool) -> None:
+    """Who has connected and says no more is hung up on at once, in a TLS handshake too."""
+    before = set(threading.enumerate())
+    server = Simulator(ssl_context=server_context() if tls else None).start()
+    with raw(server) as client:
+        client.sendall(said)
+        time.sleep(0.05)  # it is accepted
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 0.6
+        with contextlib.suppress(OSError):
+            while client.recv(4096):
+                pass
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("code", [None, 1012])
