@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from grok_rt._line import open_line
-from grok_rt._line.http import Answer, NotHTTP, read_answer, read_head
+from grok_rt._line.http import BODY_PATIENCE, Answer, NotHTTP, read_answer, read_head
 from grok_rt._line.refusals import Purpose, refused, unreachable
 from grok_rt._line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
 from grok_rt._opening import ApiKey, credential, default_url
@@ -29,7 +29,6 @@ _TOKEN: Final = Purpose(
     "make", "a token", "an HTTP server", "https://api.x.ai/v1/realtime/client_secrets"
 )
 _LIFETIMES: Final = range(1, 3601)
-_BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
 
 
 def create(
@@ -97,7 +96,7 @@ def create(
             raise unreachable(error, server=server, timeout=timeout, purpose=_TOKEN) from error
         made = 200 <= head.status < 300
         if not made:
-            line.wire.hurry(_BODY_PATIENCE)
+            line.wire.hurry(BODY_PATIENCE)
         answer = read_answer(head, line.stream)
     if not made:
         raise refused(*answer, server=server, secrets=credentials(headers, ()), purpose=_TOKEN)

@@ -57,7 +57,7 @@ LIMITS = ARGUMENTS | {
     "answer to the first session.update": client._UPDATE_TIMEOUT,
     "update_session(timeout=)": default(GrokClient.update_session, "timeout"),
     "head of the server's HTTP answer": http.LIMIT,
-    "body of a refusal, its time": _transport._BODY_PATIENCE,
+    "body of a refusal, its time": http.BODY_PATIENCE,
     "body of a refusal, its size": http.LIMIT,
     "words of a refusal that a message quotes": refusals._LONGEST,
     "close of a session that never stood": _lifecycle._GIVE_UP,
@@ -130,8 +130,3 @@ def test_a_client_hands_its_connection_the_limits_it_shows() -> None:
     assert {field.name: field.default for field in both} == {
         field.name: ARGUMENTS[f"{field.name}="] for field in both
     }
-
-
-def test_a_token_and_a_session_have_the_same_patience() -> None:
-    """A refusal is read for as long, whatever was refused."""
-    assert tokens._BODY_PATIENCE == _transport._BODY_PATIENCE

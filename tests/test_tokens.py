@@ -361,7 +361,7 @@ def test_a_slow_key_counts_too() -> None:
 @pytest.mark.parametrize("status", [b"401 X", b"429 X"])
 def test_a_refusal_s_body_cannot_hold_us(status: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that never ends is told by what came of it."""
-    monkeypatch.setattr(tokens, "_BODY_PATIENCE", 0.2)
+    monkeypatch.setattr(tokens, "BODY_PATIENCE", 0.2)
     head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 99999\r\n\r\n"
     started = time.monotonic()
     with listening(drip(head, b"slow ")) as port:

@@ -99,7 +99,7 @@ def test_a_refusal_over_tls_is_read_too() -> None:
 @pytest.mark.parametrize("endless", [False, True], ids=["stalled", "endless"])
 def test_a_refusal_s_body_cannot_hold_us(endless: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that stalls or never ends is told by what came of it."""
-    monkeypatch.setattr(_transport, "_BODY_PATIENCE", 0.2)
+    monkeypatch.setattr(_transport, "BODY_PATIENCE", 0.2)
 
     def talk(connection: socket.socket) -> None:
         heard(connection)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from grok_rt._tls import Stream
 
 LIMIT = 64 << 10  # bytes of a head, and of a body
+BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?\r?\n")
 _END = re.compile(rb"\r?\n\r?\n")
