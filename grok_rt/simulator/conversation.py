@@ -18,6 +18,7 @@ class Conversation:
         id: what `conversation.created` says.
         billable_seconds: of the sessions before the present one.
         call_ids: every call that may be answered.
+        search_ids: those of them that are the service's own affair.
         prompt: what came since the last response.
     """
 
@@ -25,6 +26,7 @@ class Conversation:
     items: list[Wire] = attrs.Factory(list)
     billable_seconds: float = 0.0
     call_ids: set[str] = attrs.Factory(set)
+    search_ids: set[str] = attrs.Factory(set)
     prompt: Prompt = attrs.Factory(Prompt)
 
     def add(self, item: Wire, after: str | None = None) -> None:

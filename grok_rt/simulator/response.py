@@ -157,6 +157,15 @@ class Response:
         yield shapes.output_item_event("done", self.id, closing)
         self.output.append(closing)
 
+    @property
+    def searches(self) -> dict[str, str]:
+        """What the service searches for itself, by call id."""
+        return {
+            call_id: call.arguments["search_request"]
+            for call_id, call in zip(self.call_ids, self.reply.calls, strict=False)
+            if call.by_service
+        }
+
     def usage(self, form: AudioFormat, billable: float) -> Wire:
         """What it cost: everything generated, and the audio that was really sent."""
         return shapes.usage(

@@ -16,10 +16,11 @@ __all__ = ["Call", "Prompt", "Reply", "Script"]
 
 @attrs.frozen
 class Call:
-    """One function call the model makes."""
+    """One function call the model makes; the service itself runs its searches."""
 
     name: str
     arguments: dict[str, Any]
+    by_service: bool = False
 
 
 @attrs.frozen
@@ -44,6 +45,10 @@ class Prompt:
     """Whether the transcript came from a script, so that it may be quoted."""
     outputs: tuple[str, ...] = ()
     """Outputs of function calls."""
+    searched: tuple[str, ...] = ()
+    """What the service itself has just searched for."""
+    meddled: bool = False
+    """Whether the client has answered a call that was the service's own."""
     silence: bool = False
     """Whether the user was silent for too long."""
 
@@ -82,7 +87,18 @@ class Script:
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
         """Call a client's function, in the response that `says` or `calls` before it began."""
-        call = Call(tool, arguments)
+        return self._call(Call(tool, arguments))
+
+    def searches(self, query: str, *, by: str = "web_search") -> Script:
+        """Search on the server, which shows as a function call nobody declared (live).
+
+        The client is to do nothing: the next response begins by itself. If the client answers
+        such a call, the response after that apologises. Live names beside ``web_search`` are
+        ``x_keyword_search``, ``x_semantic_search`` and ``collections_search``.
+        """
+        return self._call(Call(by, {"search_request": query}, by_service=True))
+
+    def _call(self, call: Call) -> Script:
         if self._replies and self._replies[-1] is not _END:
             last = self._replies[-1]
             self._replies[-1] = attrs.evolve(last, calls=(*last.calls, call))
@@ -118,6 +134,8 @@ class Performance:
 
     def reply(self, prompt: Prompt) -> Reply:
         """The response to `prompt`: the script's, else the truth."""
+        if prompt.meddled:
+            return Reply("I am sorry, something went wrong with my search.")
         if not self._replies:
             return Reply(_truth(prompt))
         reply = self._replies.popleft()
@@ -128,6 +146,8 @@ class Performance:
 def _truth(prompt: Prompt) -> str:
     if prompt.silence:
         return "Are you still there?"
+    if prompt.searched:
+        return f"I searched for: {', '.join(prompt.searched)}"
     if prompt.outputs:
         return f"The answer is: {', '.join(prompt.outputs)}"
     if prompt.speech_seconds and not prompt.scripted:

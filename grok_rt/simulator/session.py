@@ -177,8 +177,11 @@ class Session:
             return
         if item["type"] == "function_call_output":
             self._check_call(item["call_id"])
-            outputs = (*self.conversation.prompt.outputs, item["output"])
-            self.conversation.ask(outputs=outputs)
+            if item["call_id"] in self.conversation.search_ids:
+                self.conversation.ask(meddled=True)
+            else:
+                outputs = (*self.conversation.prompt.outputs, item["output"])
+                self.conversation.ask(outputs=outputs)
         elif item.get("role") == "user":
             self.conversation.ask(text=item_text(item))
         echo = echo_item(item, item.get("id") or self._new_id())
@@ -319,6 +322,11 @@ class Session:
 
     def _response_done(self, response: Response) -> None:
         self.conversation.call_ids.update(response.call_ids)
+        self.conversation.search_ids.update(searches := response.searches)
+        if searches and len(searches) == len(response.call_ids):  # nothing for the client to do
+            prompt = Prompt(searched=tuple(searches.values()))
+            self.speaker.respond(prompt, self._performance.reply(prompt))
+            return
         idle_ms = (self.settings.turn_detection or {}).get("idle_timeout_ms")
         if idle_ms:
             # The silence begins when the answer has been played, not when it has been sent.

@@ -255,6 +255,40 @@ def test_seeded_calls() -> None:
     assert names(talk.answer("seed-1", "fine")) == ["conversation.item.added"]
 
 
+def test_a_search_of_the_service() -> None:
+    """It shows as a call that nobody declared; the answer to the user comes by itself."""
+    talk = Talk(Script().says("Let me look.").searches("Oslo weather").says("Three degrees."))
+    turn = ask(talk, "How warm is it in Oslo?")
+    one = ["response.created", *SPEECH, *CALL, "response.done"]
+    assert names(turn) == [*one, "response.created", *SPEECH, "response.done"]
+    done = only(turn, "response.function_call_arguments.done")[0]
+    assert (done["name"], done["arguments"]) == ("web_search", '{"search_request":"Oslo weather"}')
+    assert "Three degrees." in str(turn[-1])
+    assert talk.wait(9) == []
+
+
+def test_a_search_that_the_client_answers() -> None:
+    """Then the model apologises, and the script goes on where it was."""
+    talk = Talk(Script().searches("cats", by="x_keyword_search").says("Many.").says("Bye."))
+    turn = ask(talk)
+    call_id = only(turn, "response.function_call_arguments.done")[0]["call_id"]
+    assert names(talk.answer(call_id, "no such tool")) == ["conversation.item.added"]
+    assert "I am sorry" in str((talk.send("response.create") + talk.wait(9))[-1])
+    assert "Bye." in str(ask(talk)[-1])
+
+
+def test_a_search_beside_a_call() -> None:
+    """While the client has a call to answer, the service waits for it."""
+    talk = Talk(Script().searches("cats").calls("lamp").says("{output}").searches("dogs"))
+    turn = ask(talk)
+    assert len(only(turn, "response.created")) == 1
+    talk.answer(only(turn, "response.function_call_arguments.done")[1]["call_id"], "on")
+    turn = talk.send("response.create") + talk.wait(9)
+    first, second = only(turn, "response.done")
+    assert '"on"' in json.dumps(first)
+    assert "I searched for: dogs" in str(second)
+
+
 # --- voice, with server VAD ------------------------------------------------------------
 
 
