@@ -165,7 +165,9 @@ class Simulator:
             _hang_up(sock)
         server.shutdown()
         thread.join()
-        for serving in accepted.values():
+        with self._lock:
+            late = set(self._accepted.values())  # while we waited; hung up on as they came
+        for serving in late.union(accepted.values()):
             serving.join()
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - `Self` is 3.11
