@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import itertools
 import json
 import sys
 import threading
@@ -60,14 +61,15 @@ class EchoLine:
         self._connection.close()
         return done
 
-    def recv(self) -> Frame:
+    def recv(self) -> list[Frame]:
         """As `Transport.recv`, and note down what is to come back."""
-        frame = self._line.recv()
-        if frame.opcode in (TEXT, BINARY):
-            self._messages.append(frame)
-            with contextlib.suppress(ConnectionClosed):  # we are closing: nothing goes back
-                self._connection.send(events.InputAudioBufferCommit())
-        return frame
+        frames = self._line.recv()
+        for frame in itertools.takewhile(lambda each: each.opcode != CLOSE, frames):
+            if frame.opcode in (TEXT, BINARY):
+                self._messages.append(frame)
+                with contextlib.suppress(ConnectionClosed):  # we are closing: nothing goes back
+                    self._connection.send(events.InputAudioBufferCommit())
+        return frames
 
     def send(self, frames: Sequence[Frame], /) -> None:
         """As `Transport.send`, with each announced message in its announcement's place."""
@@ -87,9 +89,11 @@ def ask(url: str) -> str:
     line = WebSocketTransport.connect(url, {}, timeout=10)
     said = b""
     try:
-        while (frame := line.recv()).opcode != CLOSE:
-            if frame.opcode == TEXT:
-                said += frame.data
+        closed = False
+        while not closed:
+            for frame in line.recv():
+                said += frame.data if frame.opcode == TEXT else b""
+                closed = frame.opcode == CLOSE
         line.send([frame])
     finally:
         line.shutdown()

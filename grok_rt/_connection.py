@@ -269,21 +269,8 @@ class Connection:
     def _read(self) -> None:
         recv = self._transport.recv
         try:
-            while True:
-                opcode, data = recv()
-                self._keepalive.heard_at = now = time.monotonic()
-                if opcode == TEXT:
-                    self._take_text(data, now)
-                elif opcode == BINARY:
-                    self._take(self._session.binary_audio(data), len(data), now)
-                elif opcode == PING:
-                    self._outbox.put_control(Frame(PONG, data))
-                elif opcode == CLOSE:
-                    self._closed_by_peer(data)
-                    break
-                if why := self._backlog.stalled(now):
-                    self._give_up(ConnectionClosedError(1000, why))
-                    break
+            while self._take(recv()):
+                pass
         except RemoteProtocolError as error:
             self._give_up(ConnectionClosedError(error.close_code, str(error), error))
         except ConnectionClosed as error:
@@ -294,25 +281,49 @@ class Connection:
         finally:
             self._finish()
 
-    def _take_text(self, data: bytes, now: float) -> None:
-        try:
-            event = _codec.decode(data)
-        except RemoteProtocolError as error:
-            event = events.Malformed(data=data, error=error)
-        self._take(event, len(data), now)
+    def _take(self, frames: Sequence[Frame]) -> bool:
+        """What has come at once; false if that was the end."""
+        self._keepalive.heard_at = now = time.monotonic()
+        heard: list[tuple[events.Event, int]] = []
+        for opcode, data in frames:
+            if opcode == TEXT:
+                heard.append((_decoded(data), len(data)))
+            elif opcode == BINARY:
+                self._hear(heard, now)  # it says which item this sound is of
+                heard = [(self._session.binary_audio(data), len(data))]
+            elif opcode == PING:
+                self._outbox.put_control(Frame(PONG, data))
+            elif opcode == CLOSE:
+                self._hear(heard, now)
+                self._closed_by_peer(data)
+                return False
+        self._hear(heard, now)
+        if why := self._backlog.stalled(now):
+            self._give_up(ConnectionClosedError(1000, why))
+            return False
+        return True
 
-    def _take(self, event: events.Event, size: int, now: float) -> None:
-        step, has_deadline = self.ledger.received(event, now)
-        if step.answers_update:
-            self._outbox.open_gate()
+    def _hear(self, heard: list[tuple[events.Event, int]], now: float) -> None:
+        """Show events to the books, then queue them with what follows from them."""
+        if not heard:
+            return
+        steps, has_deadline = self.ledger.received([event for event, _ in heard], now)
         if has_deadline:
             self._outbox.wake()  # the writer may have to look at the clock sooner
-        self._inbox.put_event(step.instead or event, size)
-        for told in step.tell:
-            self._inbox.put_event(told)
-        if step.fatal is not None:
+        fatal = None
+        for index, step in steps:
+            if step.answers_update:
+                self._outbox.open_gate()
+            fatal = fatal or step.fatal
+            event, size = heard[index]
+            heard[index : index + 1] = [
+                (step.instead or event, size),
+                *((told, 0) for told in step.tell),
+            ]
+        self._inbox.put_events(heard)
+        if fatal is not None:
             # The server ends the session: it has the time of a close to do so.
-            self._give_up(ConnectionClosedError(1000, str(step.fatal), step.fatal))
+            self._give_up(ConnectionClosedError(1000, str(fatal), fatal))
 
     def _closed_by_peer(self, data: bytes) -> None:
         code, reason = self._peer_close = parse_close(data)
@@ -390,6 +401,13 @@ class Connection:
         """The session cannot go on, but the line can: say so with a close frame."""
         self.ledger.end(cause)
         self._outbox.close(Frame(CLOSE, close_payload(cause.code)))
+
+
+def _decoded(data: bytes) -> events.Event:
+    try:
+        return _codec.decode(data)
+    except RemoteProtocolError as error:
+        return events.Malformed(data=data, error=error)
 
 
 @atexit.register

@@ -12,6 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from grok_rt._session import QUIET
 from grok_rt.errors import (
     ConnectionClosed,
     ConnectionClosedError,
@@ -52,14 +53,26 @@ class Ledger:
 
     # the connection's threads
 
-    def received(self, event: events.Event, now: float) -> tuple[Step, bool]:
-        """Enter an event of the server's; returns also whether `run_due` may be needed sooner."""
+    def received(
+        self, heard: Sequence[events.Event], now: float
+    ) -> tuple[list[tuple[int, Step]], bool]:
+        """Enter events of the server's.
+
+        Returns:
+            What they set off, with the index of the event, the last one first; and whether
+            `run_due` may be needed sooner.
+        """
+        steps: list[tuple[int, Step]] = []
         with self._changed:
-            step = self._session.received(event, now)
-            if step.send:
-                self._send(step.send)
-            self._changed.notify_all()
-            return step, self._session.is_waiting
+            for index, event in enumerate(heard):
+                step = self._session.received(event, now)
+                if step is not QUIET:
+                    self._send(step.send)
+                    steps.append((index, step))
+            if steps:
+                self._changed.notify_all()
+            steps.reverse()
+            return steps, self._session.is_waiting
 
     def next_at(self) -> float | None:
         """When `run_due` has something to do at the earliest; None: never."""

@@ -353,15 +353,14 @@ class Pump:
         with self._turn:
             hold = self._holder
         try:
-            while True:
-                with self._leading():
-                    if self._ended:
-                        break
-                    event = self._take(None, _NEXT)
-                    if self._discarding and not isinstance(event, events.Closed):
-                        continue
-                    for failed in self._hear(event):
-                        self._report(failed, event)
+            # Nobody else may lead while it pumps: it takes the lead once, and all that waits.
+            with self._leading():
+                while not self._ended:
+                    for event in self._inbox.take_batch():
+                        if self._discarding and not isinstance(event, events.Closed):
+                            continue
+                        for failed in self._hear(event):
+                            self._report(failed, event)
         finally:
             self._let_go(hold)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from grok_rt.events import Ping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from grok_rt._framing import Frame
     from grok_rt.events import Event
@@ -201,15 +201,21 @@ class Inbox(queue.Queue[_Arrival]):
         self._newest_at = 0.0
 
     def put_event(self, event: Event, size: int = 0) -> None:
-        """Queue an event of `size` bytes on the wire; a ping replaces the ping before it."""
-        arrival = _Arrival(event, size, time.monotonic())
+        """Queue an event of `size` bytes on the wire."""
+        self.put_events([(event, size)])
+
+    def put_events(self, arrived: Iterable[tuple[Event, int]]) -> None:
+        """Queue events and their bytes on the wire; a ping replaces the ping before it."""
+        now = time.monotonic()
         with self.mutex:
-            if not isinstance(event, Ping):
-                self._newest_at = arrival.at
-            elif self.queue and isinstance(self.queue[-1].event, Ping):
-                self._bytes -= self.queue.pop().size
-            self.queue.append(arrival)
-            self._bytes += size
+            waiting = self.queue
+            for event, size in arrived:
+                if not isinstance(event, Ping):
+                    self._newest_at = now
+                elif waiting and isinstance(waiting[-1].event, Ping):
+                    self._bytes -= waiting.pop().size
+                waiting.append(_Arrival(event, size, now))
+                self._bytes += size
             self.not_empty.notify()
 
     def take_event(
@@ -236,6 +242,16 @@ class Inbox(queue.Queue[_Arrival]):
             arrival: _Arrival = self.queue.popleft()
             self._bytes -= arrival.size
         return arrival.event
+
+    def take_batch(self, at_most: int = 64) -> list[Event]:
+        """Wait for an event, and take those behind it too; few, so that the backlog is true."""
+        with self.mutex:
+            waiting = self.queue
+            while not waiting:
+                self.not_empty.wait()
+            batch = [waiting.popleft() for _ in range(min(at_most, len(waiting)))]
+            self._bytes -= sum([arrival.size for arrival in batch])
+        return [arrival.event for arrival in batch]
 
     def backlog(self) -> tuple[int, float]:
         """Bytes that wait, and how many seconds of the conversation they are.

@@ -25,7 +25,7 @@ from grok_rt.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["FATAL_ERROR_TYPES", "Declared", "Session", "Step"]
+__all__ = ["FATAL_ERROR_TYPES", "QUIET", "Declared", "Session", "Step"]
 
 #: `error.type`s after which the server ends the session; all others leave it open.
 FATAL_ERROR_TYPES = frozenset({"timeout", "max_duration"})
@@ -54,6 +54,9 @@ class Step:
 
 
 _NOTHING = Step()
+
+#: Of sound: nothing that anybody waits for has changed.
+QUIET = Step()
 _UPDATED = Step(answers_update=True)
 
 
@@ -150,7 +153,7 @@ class Session:
     def _audio(self, event: events.AudioDelta, _now: float) -> Step:
         if self._speaks(event.response_id, event.item_id):
             self.item_bytes += len(event.audio)
-        return _NOTHING
+        return QUIET
 
     def _speaks(self, response_id: str | Unset | None, item_id: str | Unset | None) -> bool:
         """Whether it is the response that speaks, and no late part of one that was cancelled."""

@@ -53,8 +53,8 @@ class Transport(Protocol):
             ConnectionClosedError: the connection is gone.
         """
 
-    def recv(self) -> Frame:
-        """Block until a message or control frame is whole, and return it. One thread at a time.
+    def recv(self) -> Sequence[Frame]:
+        """Block until a message or control frame is whole; return all that are. One thread only.
 
         Raises:
             ConnectionClosedError: the connection is gone (code 1006).
@@ -75,13 +75,15 @@ class Transport(Protocol):
 class WebSocketTransport:
     """A WebSocket over TCP or TLS; made by `connect`."""
 
-    __slots__ = ("_broken", "_lock", "_raw", "_reader", "_shut", "_stream")
+    __slots__ = ("_breach", "_lock", "_raw", "_reader", "_shut", "_stream")
 
     def __init__(self, raw: socket.socket, stream: Stream, reader: FrameReader) -> None:
         self._raw = raw
         self._stream = stream
         self._reader = reader
-        self._broken = False  # the peer broke the protocol: nobody will receive any more
+        self._breach: RemoteProtocolError | None = (
+            None  # the peer broke the protocol: nobody will receive any more
+        )
         self._shut = False
         self._lock = threading.Lock()  # the descriptor is released by one, once
 
@@ -147,11 +149,24 @@ class WebSocketTransport:
         except OSError as error:
             raise self._lost(error) from error
 
-    def recv(self) -> Frame:
-        """Block for the next message or control frame, and return it. The reader thread's."""
+    def recv(self) -> list[Frame]:
+        """Block until a message or control frame is whole; return all that are.
+
+        Raises:
+            ConnectionClosedError: the connection is gone (code 1006).
+            RemoteProtocolError: the server broke the WebSocket protocol; what was whole before
+                has been returned.
+        """
+        if self._breach is not None:
+            raise self._breach
         reader = self._reader
+        frames: list[Frame] = []
         try:
-            while (frame := reader.next()) is None:
+            while True:
+                while (frame := reader.next()) is not None:
+                    frames.append(frame)
+                if frames:
+                    return frames
                 if self._shut:  # the kernel may still hold, or take, more than we want
                     raise self._lost(None)
                 count = self._stream.recv_into(reader.room())
@@ -160,24 +175,25 @@ class WebSocketTransport:
                 reader.filled(count)
         except OSError as error:
             raise self._lost(error) from error
-        except RemoteProtocolError:
-            self._broken = True
-            raise
-        return frame
+        except RemoteProtocolError as breach:
+            self._breach = breach
+            if not frames:
+                raise
+            return frames
 
     def shutdown(self) -> None:
         """Wake whoever is in `send` or `recv`: both raise from now on."""
         with self._lock, contextlib.suppress(OSError):  # the peer may have been faster
             self._shut = True
             # of the raw socket, never of a TLS object that somebody is using
-            self._raw.shutdown(socket.SHUT_WR if self._broken else socket.SHUT_RDWR)
+            self._raw.shutdown(socket.SHUT_WR if self._breach else socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Release the descriptor; only when nobody is in `send` or `recv` any more.
 
         A server that broke the protocol gets a second to read why, and hang up.
         """
-        if self._broken:
+        if self._breach:
             self._linger()
         with self._lock:
             self._shut = True

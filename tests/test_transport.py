@@ -24,6 +24,7 @@ from raw_peer import (
     trusting,
     upgraded,
 )
+from taking import Taker
 
 from grok_rt import _line
 from grok_rt._framing import (
@@ -57,11 +58,12 @@ def test_frames_go_and_come(scheme: str) -> None:
     with their_server(scheme, echo) as port, connected(port, scheme) as transport:
         checked: Transport = transport
         checked.send([*messages, Frame(PING, b"!")])
-        received = [checked.recv() for _ in range(4)]
+        take = Taker(checked)
+        received = [take() for _ in range(4)]
         assert [frame for frame in received if frame.opcode != PONG] == messages
         assert Frame(PONG, b"!") in received
         checked.send([Frame(CLOSE, close_payload(4321, "bye"))])
-        assert checked.recv() == Frame(CLOSE, close_payload(4321, "bye"))
+        assert take() == Frame(CLOSE, close_payload(4321, "bye"))
         with pytest.raises(ConnectionClosedError, match="without a close frame") as caught:
             checked.recv()
         assert caught.value.code == 1006
@@ -131,7 +133,8 @@ def test_nothing_behind_the_answer_is_lost(scheme: str, size: int) -> None:
 
     context = server_context() if scheme == "wss" else None
     with listening(talk, context=context) as port, connected(port, scheme) as transport:
-        assert [transport.recv(), transport.recv()] == early
+        take = Taker(transport)
+        assert [take(), take()] == early
 
 
 def test_the_socket_blocks_for_life(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +147,7 @@ def test_the_socket_blocks_for_life(monkeypatch: pytest.MonkeyPatch) -> None:
 
     raws: list[socket.socket] = []
     with listening(talk) as port, connected(port, timeout=0.3, on_socket=raws.append) as transport:
-        assert transport.recv() == Frame(TEXT, b"late")
+        assert transport.recv() == [Frame(TEXT, b"late")]
         assert raws[0].gettimeout() is None
         assert raws[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -272,6 +275,23 @@ def test_a_reset_is_a_loss_with_its_cause(scheme: str) -> None:
         assert caught.value.code == 1006
 
 
+def test_what_was_whole_before_a_breach_is_not_lost() -> None:
+    """Frames that came with a broken one are returned first; then the breach is raised, always."""
+    good = [Frame(TEXT, b"one"), Frame(TEXT, b"two")]
+
+    def talk(connection: socket.socket) -> None:
+        request = heard(connection)
+        connection.sendall(switching(request) + pack(good, mask=False) + b"\xf1\x00")
+        silent(connection)
+
+    with listening(talk) as port, connected(port) as transport:
+        take = Taker(transport)
+        assert [take(), take()] == good
+        for _ in range(2):
+            with pytest.raises(RemoteProtocolError):
+                take()
+
+
 # --- settings, proxies, strangers ---------------------------------------------
 
 
@@ -325,7 +345,7 @@ def test_a_proxy_is_on_the_way(
             timeout=5,
             proxy=url if explicit else "environment",
         )
-        assert transport.recv() == Frame(TEXT, b"hello")
+        assert transport.recv() == [Frame(TEXT, b"hello")]
         transport.shutdown()
         transport.close()
     assert asked[0].startswith(b"CONNECT voice.example:443 ")

@@ -63,8 +63,8 @@ class LoopbackTransport:
             elif opcode != PONG:
                 self._paced.give(opcode, data)
 
-    def recv(self) -> Frame:
-        """Block until the next frame is due and return it.
+    def recv(self) -> list[Frame]:
+        """Block until the next frame is due and return it, alone: each at its own time.
 
         Raises:
             ConnectionClosedError: the connection has ended (code 1006).
@@ -77,7 +77,7 @@ class LoopbackTransport:
         if frame is None:
             raise ConnectionClosedError(1006, "the simulator has ended the connection")
         self._close_sent = self._close_sent or frame.opcode == CLOSE
-        return frame
+        return [frame]
 
     def shutdown(self) -> None:
         """Cut the connection: `recv` wakes, then it and `send` raise. Any thread, any time."""

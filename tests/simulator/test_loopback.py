@@ -24,7 +24,7 @@ def text(type: str, **fields: Any) -> Frame:
 def until(transport: Any, type: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     while not messages or messages[-1]["type"] != type:
-        messages.append(json.loads(transport.recv().data))
+        messages.append(json.loads(transport.recv()[0].data))
     return messages
 
 
@@ -85,7 +85,7 @@ def test_ping_brings_pong() -> None:
     """A ping frame is answered with its data; a pong with nothing."""
     transport = LoopbackTransport(Peer())
     transport.send([Frame(PONG, b"x"), Frame(PING, b"abc")])
-    frames = [transport.recv() for _ in range(4)]
+    frames = [transport.recv()[0] for _ in range(4)]
     assert frames[-1] == Frame(PONG, b"abc")
 
 
@@ -94,7 +94,7 @@ def test_close_brings_close() -> None:
     transport = LoopbackTransport(Peer())
     close = Frame(CLOSE, close_payload(1000, "done"))
     transport.send([close])
-    assert [transport.recv() for _ in range(4)][-1] == close
+    assert [transport.recv()[0] for _ in range(4)][-1] == close
     with pytest.raises(ConnectionClosedError):
         transport.recv()
     assert transport.peer.closed == (1000, "done")
@@ -106,7 +106,7 @@ def test_the_service_closes() -> None:
     transport = LoopbackTransport(Peer(max_duration=0.01))
     error = until(transport, "error")[-1]
     assert error["error"]["type"] == "max_duration"
-    assert transport.recv() == Frame(CLOSE, close_payload(1000, "max_duration"))
+    assert transport.recv() == [Frame(CLOSE, close_payload(1000, "max_duration"))]
     with pytest.raises(ConnectionClosedError):
         transport.recv()
 

@@ -68,11 +68,11 @@ class ScriptedTransport:
             if frame.opcode == TEXT:
                 self.answers(json.loads(frame.data))
 
-    def recv(self) -> Frame:
+    def recv(self) -> list[Frame]:
         item = self._incoming.get()
         if isinstance(item, BaseException):
             raise item
-        return item
+        return [item]
 
     def shutdown(self) -> None:
         self._shut.set()
