@@ -35,9 +35,9 @@ class Server:
         self._reads = reads
 
     def __call__(self, connection: socket.socket) -> None:
-        peer = Peer(connection)
-        peer.opens()
         try:
+            peer = Peer(connection)
+            peer.opens()
             self._listen(peer, connection)
         finally:
             self.over.set()
@@ -122,7 +122,8 @@ def test_ctrl_c(call: str) -> None:
     )
     if isinstance(talk, Server):
         talk.over.clear()
-    with serving(talk) as url, running(program, url) as running_:
+    but = "" if call.startswith("connect") else "connect"
+    with serving(talk) as url, running(program, url, but=but) as running_:
         running_.waits()
         ended = running_.ctrl_c()
     print(f"{call}: noticed after {ended.raised} s, ended after {ended.took:.2f} s")
@@ -138,7 +139,7 @@ def test_ctrl_c(call: str) -> None:
 
 
 def ends_by_itself(body: str, url: str) -> Outcome:
-    with running(body, url, waits=False) as running_:
+    with running(body, url, but="never") as running_:
         return running_.ends()
 
 

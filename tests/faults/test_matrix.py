@@ -21,7 +21,7 @@ from grok_rt.errors import ConnectionClosed, ConnectionClosedOK, SendQueueFull
 SCHEMES = pytest.mark.parametrize("scheme", ["ws", "wss"])
 FAULTS = pytest.mark.parametrize("fault", ["fin", "rst", "garbage", "stall", "deaf"])
 SILENCES = ("stall", "deaf")
-DEAD_AFTER = 0.4
+DEAD_AFTER = 0.3
 
 
 def patience(fault: Fault) -> float:
@@ -146,15 +146,20 @@ def test_a_slow_line_is_not_a_dead_one(scheme: str) -> None:
 
 # --- a session that is being opened ------------------------------------------------------------
 
+OPENING = 0.3
+
+
+def opening(fault: Fault) -> float:
+    """Likewise."""
+    return OPENING if fault in SILENCES else 10.0
+
 
 @SCHEMES
 @FAULTS
 def test_while_tcp_connects(fault: Fault, scheme: str) -> None:
     """A line that breaks before its first byte is a failed connect."""
     with on_line(lambda c, _: silent(c), scheme, fault, (UP, 0)) as line:
-        within = 0.4 if fault in SILENCES else 10
-        client = line.client(open_timeout=within)
-        cannot_connect(client, 0.4 if fault in SILENCES else 0)
+        cannot_connect(line.client(open_timeout=opening(fault)), OPENING)
 
 
 @FAULTS
@@ -162,9 +167,7 @@ def test_while_tcp_connects(fault: Fault, scheme: str) -> None:
 def test_while_tls_shakes_hands(fault: Fault, after: tuple[str, int]) -> None:
     """Nor does it matter where the handshake breaks."""
     with on_line(lambda c, _: upgraded(c), "wss", fault, after) as line:
-        within = 0.4 if fault in SILENCES else 10
-        client = line.client(open_timeout=within)
-        cannot_connect(client, 0.4 if fault in SILENCES else 0)
+        cannot_connect(line.client(open_timeout=opening(fault)), OPENING)
 
 
 @SCHEMES
@@ -186,12 +189,10 @@ def test_while_http_is_upgraded(share: float, fault: Fault, scheme: str) -> None
         silent(connection)
 
     with on_line(talk, scheme) as line:
-        within = 0.5 if fault in SILENCES else 10
-        client = line.client(open_timeout=within)
-        if (fault, share, scheme) == ("garbage", 0.5, "ws"):
-            # It may have hit a header that does not matter; then no session begins.
-            client = line.client(open_timeout=0.5)
-        cannot_connect(client, 0.5)
+        # Garbage may have hit a header that does not matter; then no session begins.
+        is_vague = (fault, share, scheme) == ("garbage", 0.5, "ws")
+        client = line.client(open_timeout=OPENING if is_vague else opening(fault))
+        cannot_connect(client, OPENING)
 
 
 @SCHEMES
@@ -205,8 +206,7 @@ def test_before_the_server_greets(fault: Fault, scheme: str) -> None:
         silent(connection)
 
     with on_line(talk, scheme) as line:
-        within = 0.5 if fault in SILENCES else 10
-        cannot_connect(line.client(open_timeout=within), 0.5)
+        cannot_connect(line.client(open_timeout=opening(fault)), OPENING)
 
 
 @SCHEMES
@@ -229,8 +229,8 @@ def test_before_the_server_confirms(fault: Fault, scheme: str) -> None:
 def test_nobody_is_at_the_other_end_of_a_new_client(fault: Fault) -> None:
     """A handler that was registered before a failed connect hears nothing, and nothing hangs."""
     with on_line(lambda c, _: silent(c), "ws", fault, (UP, 0)) as line:
-        client: GrokClient = line.client(open_timeout=0.4)
+        client: GrokClient = line.client(open_timeout=OPENING)
         told: list[events.Event] = []
         client.on(events.Event)(told.append)
-        cannot_connect(client, 0.4)
+        cannot_connect(client, OPENING)
         assert told == []

@@ -17,26 +17,27 @@ from callers import SOON
 _PROLOGUE = """
 import os, sys, threading, time
 terminal = os.open(sys.argv[1], os.O_RDWR)
-url = sys.argv[2]
+url, but = sys.argv[2:]
 
 def announce():
     main, last, same = threading.main_thread().ident, None, 0
     while same < 5:
         frame = sys._current_frames()[main]
         now = (frame.f_code, frame.f_lasti)
-        inside = False
+        inside = early = False
         while frame is not None:
             inside |= "grok_rt" in frame.f_code.co_filename
+            early |= frame.f_code.co_name == but
             frame = frame.f_back
-        same = same + 1 if inside and now == last else 0
+        same = same + 1 if inside and not early and now == last else 0
         last = now
         time.sleep(0.01)
     print("waiting", flush=True)
 
-if "wait" in sys.argv[3:]: threading.Thread(target=announce, daemon=True).start()
 from grok_rt import GrokClient, events, tokens
 def client(**options):
     return GrokClient("key", url=url, **options)
+if but != "never": threading.Thread(target=announce, daemon=True).start()
 """
 
 
@@ -96,17 +97,17 @@ class Program:
 
 
 @contextlib.contextmanager
-def running(body: str, url: str, *, waits: bool = True) -> Iterator[Program]:
+def running(body: str, url: str, *, but: str = "connect") -> Iterator[Program]:
     """Run a program with `client()` and `url` at hand; afterwards it is dead.
 
     Args:
         body: the program.
         url: of its server.
-        waits: whether it tells when it waits.
+        but: in this function it does not count as waiting; "never": nor in any other.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROLOGUE + body, os.ttyname(theirs), url, "wait" * waits],
+        [sys.executable, "-c", _PROLOGUE + body, os.ttyname(theirs), url, but],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
