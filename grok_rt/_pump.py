@@ -17,7 +17,7 @@ import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from grok_rt import events
 from grok_rt.errors import (
@@ -28,52 +28,17 @@ from grok_rt.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from grok_rt._handlers import Failed, Handlers
     from grok_rt._queues import Inbox
 
-__all__ = ["Expectation", "Pump"]
+__all__ = ["Pump", "Waiter"]
 
 log = logging.getLogger("grok_rt")
 
-E = TypeVar("E", bound=events.Event)
-
 _NEXT = "the next event"
 _LAST_CALL = 0.1  # seconds for the dispatcher to drop what it was not given the time for
-
-
-class Expectation(Generic[E]):
-    """What `client.expect` gives: the first event of a class that a predicate accepts.
-
-    Attributes:
-        event: the event, or None while it has not come.
-    """
-
-    def __init__(self, event_class: type[E], predicate: Callable[[E], bool] | None) -> None:
-        self.event: E | None = None
-        self._event_class = event_class
-        self._predicate = predicate
-
-    def __repr__(self) -> str:
-        return f"<Expectation of {self._event_class.__name__}: {self.event!r}>"
-
-    @property
-    def done(self) -> bool:
-        """Whether the event has come."""
-        return self.event is not None
-
-    def offer(self, event: events.Event) -> bool:
-        """Show it an event; true if that was the one awaited."""
-        if self.event is not None or not isinstance(event, self._event_class):
-            return False
-        if self._predicate is not None and not self._predicate(event):
-            return False
-        self.event = event
-        return True
-
-    def __str__(self) -> str:
-        return self._event_class.__name__
 
 
 class Waiter:
@@ -82,6 +47,7 @@ class Waiter:
     def __init__(self, what: str, offer: Callable[[events.Event], bool]) -> None:
         self.what = what
         self.offer = offer
+        self.thread = threading.get_ident()
         self.done = False
         self.error: BaseException | None = None
 
@@ -210,12 +176,31 @@ class Pump:
         if waiter.error is not None:
             raise waiter.error
 
+    def finish(self, waiter: Waiter, error: BaseException | None = None) -> None:
+        """End a wait at once, whoever pumps: it has enough, or has failed. Any thread."""
+        with self._turn:
+            if not waiter.done:
+                waiter.error = error
+                waiter.done = True
+            self._turn.notify_all()
+        self._inbox.wake()
+
+    def dismiss(self, threads: Container[int]) -> None:
+        """After the connection's end: end the waits of some threads, though nobody may pump."""
+        for waiter in self._waiters:
+            if waiter.thread in threads:
+                self.finish(waiter, self._closed())
+
     def _lead(self, waiter: Waiter, deadline: float | None) -> None:
         """Pump for all who wait, until this one has enough or an explicit pump has come."""
         me = threading.get_ident()
-        while self._may_stay(me):
+
+        def leaves() -> bool:
+            return waiter.done or not self._may_stay(me)
+
+        while not leaves():
             try:
-                event = self._take(deadline, waiter.what, unless=lambda: not self._may_stay(me))
+                event = self._take(deadline, waiter.what, unless=leaves)
             except _Displaced:
                 return
             _raise_first(self._hear(event))
@@ -380,7 +365,7 @@ class Pump:
 
 
 class _Displaced(Exception):
-    """An explicit pump has come: it takes the events from now on."""
+    """The leader leaves: it has enough, or an explicit pump takes the events from now on."""
 
 
 def _left(deadline: float | None) -> float | None:

@@ -253,6 +253,11 @@ class Inbox(queue.Queue[_Arrival]):
             self._bytes -= sum([arrival.size for arrival in batch])
         return [arrival.event for arrival in batch]
 
+    def wake(self) -> None:
+        """Make those who wait for an event ask their `unless` again."""
+        with self.mutex:
+            self.not_empty.notify_all()
+
     def backlog(self) -> tuple[int, float]:
         """Bytes that wait, and how many seconds of the conversation they are.
 

@@ -7,19 +7,51 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from grok_rt import events
-from grok_rt._pump import Expectation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from grok_rt._pump import Pump
 
-__all__ = ["GrokReceiver"]
+__all__ = ["Expectation", "GrokReceiver"]
 
 E = TypeVar("E", bound=events.Event)
+
+
+class Expectation(Generic[E]):
+    """What `client.expect` gives: the first event of a class that a predicate accepts.
+
+    Attributes:
+        event: the event, or None while it has not come.
+    """
+
+    def __init__(self, event_class: type[E], predicate: Callable[[E], bool] | None) -> None:
+        self.event: E | None = None
+        self._event_class = event_class
+        self._predicate = predicate
+
+    def __repr__(self) -> str:
+        return f"<Expectation of {self._event_class.__name__}: {self.event!r}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether the event has come."""
+        return self.event is not None
+
+    def offer(self, event: events.Event) -> bool:
+        """Show it an event; true if that was the one awaited."""
+        if self.event is not None or not isinstance(event, self._event_class):
+            return False
+        if self._predicate is not None and not self._predicate(event):
+            return False
+        self.event = event
+        return True
+
+    def __str__(self) -> str:
+        return self._event_class.__name__
 
 
 class GrokReceiver(ABC):

@@ -13,7 +13,7 @@ from callers import SOON, call_in_thread, until
 from pumping import Bench, opened
 
 from grok_rt import events
-from grok_rt._pump import Expectation
+from grok_rt._receiver import Expectation
 from grok_rt.errors import (
     ConcurrencyError,
     ConnectionClosedError,
@@ -337,6 +337,43 @@ def test_another_thread_may_wait_while_a_handler_runs(bench: Bench) -> None:
     bench.recv()
     bench.put("b")
     assert futures[0].result(SOON) == opened("b")
+
+
+@pytest.mark.parametrize("beside", ["nobody", "a leader", "start()"])
+def test_a_wait_is_finished_from_outside(bench: Bench, beside: str) -> None:
+    """It ends at once, whoever pumps, with no event taken; the first word counts."""
+    other = None
+    if beside == "start()":
+        bench.pump.start()
+    elif beside == "a leader":
+        other = bench.leads(lambda: bench.wait("a"))
+    starts = bench.leads if beside == "nobody" else bench.follows
+    with bench.pump.listening("x", lambda _: False) as waiter:
+        failing = starts(lambda: bench.pump.wait(waiter, None))
+        bench.pump.finish(waiter, ZeroDivisionError())
+        bench.pump.finish(waiter)
+        assert isinstance(failing.exception(SOON), ZeroDivisionError)
+    with bench.pump.listening("x", lambda _: False) as waiter:
+        bench.pump.finish(waiter)
+        bench.pump.wait(waiter, 0)
+    bench.put("a")
+    if other is not None:
+        assert other.result(SOON) == opened("a")
+
+
+def test_a_thread_is_dismissed(bench: Bench) -> None:
+    """After the end its waits are over even where nobody takes the last events."""
+    pumping = bench.pump.iterate("iteration")
+    bench.put("a")
+    next(pumping)
+    waiting = bench.follows(lambda: (threading.get_ident(), bench.wait("b")))
+    (waiter,) = bench.pump._waiters
+    bench.close(clean=False)
+    bench.pump.dismiss({threading.get_ident()})
+    assert not waiting.done()
+    bench.pump.dismiss({waiter.thread})
+    assert isinstance(waiting.exception(SOON), ConnectionClosedError)
+    pumping.close()
 
 
 # --- listening -------------------------------------------------------------------------------
