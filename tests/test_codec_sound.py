@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -100,3 +101,21 @@ def test_the_core_is_imported_without_cattrs() -> None:
         "assert not {'cattrs', 'websocket'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+@pytest.mark.parametrize("kind", [events.ResponseOutputAudioDelta, events.ResponseAudioDelta])
+def test_sound_that_came_is_what_is_made_by_hand(kind: type[events.AudioDelta]) -> None:
+    """Of the very class, with every field set, equal, hashable, picklable, and frozen."""
+    read = _codec.decode(_codec.encode(kind(audio=SOUND, item_id="i", previous_item_id=None)))
+    made = kind(audio=SOUND, item_id="i", previous_item_id=None)
+    assert type(read) is kind
+    assert read == made
+    assert hash(read) == hash(made)
+    assert repr(read) == repr(made)
+    assert pickle.loads(pickle.dumps(read)) == made
+    assert {f.name for f in attrs.fields(kind)} == {
+        f.name for f in attrs.fields(kind) if hasattr(read, f.name)
+    }
+    for change in (lambda: setattr(read, "audio", b""), lambda: delattr(read, "audio")):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            change()

@@ -4,6 +4,9 @@ Sound is nearly all that comes, and it is what must not be late. A message that 
 take (another one, a new field, a fault) goes the long way, which knows all; both give the same.
 """
 
+# mypy: disable-error-code="misc, assignment"
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import functools
@@ -15,9 +18,10 @@ import attrs
 import msgspec
 import pybase64
 
+from grok_rt._extra import NO_EXTRA
 from grok_rt._unset import UNSET, Unset
 from grok_rt.events import AudioDelta, ResponseAudioDelta, ResponseOutputAudioDelta
-from grok_rt.models._wire import wire_name
+from grok_rt.models._wire import Maybe, wire_name
 
 __all__ = ["read_sound"]
 
@@ -34,19 +38,60 @@ def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
         audio = _from_base64(flat.delta, None, True)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return _KINDS[type(flat)](  # by name, which is a third faster than `**fields`
-        event_id=flat.event_id,
-        previous_item_id=flat.previous_item_id,
-        item_id=flat.item_id,
-        response_id=flat.response_id,
-        content_index=flat.content_index,
-        output_index=flat.output_index,
-        audio=audio,
-        rid=flat.rid,
-        audio_duration_ms=flat.audio_duration_ms,
-        ts=flat.ts,
-        latency=flat.latency,
+    return _Draft(
+        _KINDS[type(flat)],
+        flat.event_id,
+        flat.previous_item_id,
+        flat.item_id,
+        flat.response_id,
+        flat.content_index,
+        flat.output_index,
+        audio,
+        flat.rid,
+        flat.audio_duration_ms,
+        flat.ts,
+        flat.latency,
     )
+
+
+class _Draft(AudioDelta):
+    """An event while it is filled in: mutable, then frozen by becoming what it is.
+
+    A frozen class fills each slot through Python, six times as slow as all the rest of this way.
+    """
+
+    __slots__ = ()
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # the two share a slot of the type: one alone stays slow
+
+    def __init__(
+        self,
+        kind: type[AudioDelta],
+        event_id: str | Unset,
+        previous_item_id: Maybe[str],
+        item_id: Maybe[str],
+        response_id: Maybe[str],
+        content_index: Maybe[int],
+        output_index: Maybe[int],
+        audio: bytes,
+        rid: Maybe[str],
+        audio_duration_ms: Maybe[float],
+        ts: Maybe[float],
+        latency: Maybe[str | float],
+    ) -> None:
+        self.event_id = event_id
+        self.previous_item_id = previous_item_id
+        self.item_id = item_id
+        self.response_id = response_id
+        self.content_index = content_index
+        self.output_index = output_index
+        self.audio = audio
+        self.rid = rid
+        self.audio_duration_ms = audio_duration_ms
+        self.ts = ts
+        self.latency = latency
+        self.extra = NO_EXTRA
+        self.__class__ = kind
 
 
 def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
