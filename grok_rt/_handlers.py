@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from grok_rt.events import Event
+from grok_rt.events import ClientEvent, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Failed", "Handlers", "marked_methods", "on"]
+__all__ = ["Failed", "Handlers", "check_class", "is_marked", "marked_methods", "on"]
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S")
@@ -42,7 +42,7 @@ def on(
         event_class: the class to hear; a base class hears all its subclasses.
         once: hear the first such event only.
     """
-    _check_class(event_class)
+    check_class(event_class)
 
     def mark(method: Callable[[S, E], R]) -> Callable[[S, E], R]:
         marks: tuple[tuple[type[Event], bool], ...] = getattr(method, _MARK, ())
@@ -50,6 +50,11 @@ def on(
         return method
 
     return mark
+
+
+def is_marked(member: object) -> bool:
+    """Whether it was marked with `on`."""
+    return hasattr(member, _MARK)
 
 
 def marked_methods(cls: type) -> Iterator[tuple[str, type[Event], bool]]:
@@ -109,13 +114,10 @@ class Handlers:
         """Let `call` hear each event of `event_class` from the next event on.
 
         Raises:
-            TypeError: no event class, nothing to call, or a coroutine function.
+            TypeError: no event class, or no function that could be called with one event.
         """
-        _check_class(event_class)
-        if not callable(call):
-            raise TypeError(f"a handler is a callable that takes one event, not {call!r}")
-        if inspect.iscoroutinefunction(call):
-            raise TypeError(f"{call!r} is async: nobody would await it here")
+        check_class(event_class)
+        _check_call(call)
         handler = _Handler(event_class, call, once, is_method, next(self._age))
         with self._lock:
             self._replace((*self._handlers, handler))
@@ -177,8 +179,33 @@ class Handlers:
         return cache.setdefault(kind, tuple(mine))
 
 
-def _check_class(event_class: object) -> None:
+def check_class(event_class: object) -> None:
+    """Refuse what no event that comes can be an instance of.
+
+    Raises:
+        TypeError: it is no event class, or one of what clients say.
+    """
     if not (isinstance(event_class, type) and issubclass(event_class, Event)):
         raise TypeError(
-            f"handlers are keyed by an event class of grok_rt.events, not {event_class!r}"
+            "what is heard is keyed by an event class of grok_rt.events, as in "
+            f"on(events.ResponseDone), not by {event_class!r}"
         )
+    if issubclass(event_class, ClientEvent):
+        raise TypeError(f"{event_class.__name__} is what clients say: it is sent, and never heard")
+
+
+def _check_call(call: object) -> None:
+    if not callable(call):
+        raise TypeError(f"a handler is a callable that takes one event, not {call!r}")
+    if inspect.iscoroutinefunction(call):
+        raise TypeError(f"{call!r} is async: nobody would await it here")
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        return  # written in C: the first event will tell
+    try:
+        signature.bind(None)
+    except TypeError:
+        name = getattr(call, "__qualname__", repr(call))
+        taken = signature.replace(return_annotation=inspect.Signature.empty)
+        raise TypeError(f"a handler takes one event; {name}{taken} cannot") from None

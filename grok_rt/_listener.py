@@ -6,11 +6,16 @@ takes effect at the next event. Handlers run on whichever thread pumps.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+import attrs
+
 from grok_rt import events
-from grok_rt._handlers import Handlers, marked_methods
+from grok_rt._handlers import Handlers, check_class, is_marked, marked_methods
+from grok_rt.errors import LocalProtocolError
+from grok_rt.models import SessionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = ["REGISTRARS", "GrokListener", "HandlerKeywords"]
+
+#: How much alike two names are, of which one is taken for a slip; `on_speech_stopped` is none.
+_MISSPELT = 0.85
 
 E = TypeVar("E", bound=events.Event)
 R = TypeVar("R")
@@ -54,6 +62,9 @@ class GrokListener:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name, member in vars(cls).items():
+            if name.startswith("on_") and callable(member) and not is_marked(member):
+                _refuse_misspelt(f"{cls.__name__}.{name}", name)
         for name in REGISTRARS:
             registrar = vars(GrokListener)[name]
             method = inspect.getattr_static(cls, name)  # a mixin's too
@@ -75,9 +86,19 @@ class GrokListener:
                 self._handlers.add(event_class, method, once=once, is_method=True)
         for keyword, handler in handlers.items():
             if keyword not in REGISTRARS:
-                raise TypeError(f"{type(self).__name__}() takes no argument {keyword!r}")
+                raise TypeError(self._no_argument(keyword))
             if handler is not None:
                 self._handlers.add(REGISTRARS[keyword], handler)  # type: ignore[arg-type]
+
+    if not TYPE_CHECKING:  # checkers shall go on finding misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            if "_handlers" not in vars(self):
+                raise LocalProtocolError(
+                    f"{type(self).__name__}.__init__ must call super().__init__() "
+                    "before the client can be used"
+                )
+            return object.__getattribute__(self, name)  # raises what Python says
 
     def on(
         self, event_class: type[E], *, once: bool = False
@@ -88,6 +109,7 @@ class GrokListener:
             event_class: the class to hear; a base class hears all its subclasses.
             once: hear the first such event only.
         """
+        check_class(event_class)
 
         def register(handler: Callable[[E], R]) -> Callable[[E], R]:
             self._handlers.add(event_class, handler, once=once)
@@ -130,6 +152,24 @@ class GrokListener:
     def on_close(self, handler: Callable[[events.Closed], R]) -> Callable[[events.Closed], R]:
         """Hear the last event of all."""
         return self.on(events.Closed)(handler)
+
+    @classmethod
+    def _no_argument(cls, keyword: str) -> str:
+        text = f"{cls.__name__}() takes no argument {keyword!r}"
+        if keyword in {field.name for field in attrs.fields(SessionConfig)}:
+            return f"{text}: use config=SessionConfig({keyword}=…)"
+        known = (*inspect.signature(cls).parameters, *REGISTRARS)
+        near = difflib.get_close_matches(keyword, known, 1)
+        return f"{text}: did you mean {near[0]}?" if near else text
+
+
+def _refuse_misspelt(method: str, name: str) -> None:
+    near = difflib.get_close_matches(name, REGISTRARS, 1, _MISSPELT)
+    if near and name not in REGISTRARS:
+        raise TypeError(
+            f"{method} would never be called: did you mean {near[0]}? "
+            "Mark it with @on(…) to hear something else, or give it another name."
+        )
 
 
 def _method_name(registrar: str) -> str:

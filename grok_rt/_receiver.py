@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from grok_rt import events
+from grok_rt._handlers import check_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,6 +134,7 @@ class GrokReceiver(ABC):
         Raises:
             DeadlineExceeded, ConnectionClosed, ConcurrencyError: as `wait_for`.
         """
+        check_class(event_class)
         self._require_connection()
         expected = Expectation(event_class, predicate)
         self._pump.refuse_in_handler(str(expected))

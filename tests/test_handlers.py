@@ -178,12 +178,36 @@ async def _coroutine(_event: events.Event) -> None: ...
         (str, print, "keyed by an event class"),
         (events.Opened, "play", "a callable that takes one event"),
         (events.Opened, _coroutine, "async"),
+        (events.Opened, lambda: None, r"takes one event; .*<lambda>\(\) cannot"),
+        (events.Opened, lambda _event, more: None, r"<lambda>\(_event, more\) cannot"),
+        (events.Opened, lambda _event, *, more: None, "takes one event"),
+        (events.ResponseCreate, print, "ResponseCreate is what clients say"),
+        (events.ClientEvent, print, "never heard"),
     ],
 )
 def test_what_is_no_handler_is_refused_at_once(event_class: Any, call: Any, sentence: str) -> None:
     """A typo, a string, or a coroutine that nobody would await fails where it is registered."""
     with pytest.raises(TypeError, match=sentence):
         Handlers().add(event_class, call)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        print,
+        [].append,
+        lambda *events: None,
+        lambda event, more=5: None,
+        partial(lambda event, more: None, more=5),
+        type("Called", (), {"__call__": lambda self, event: None})(),
+        type("Opaque", (), {"__call__": lambda self, event: None, "__signature__": "none"})(),
+        str,
+        dict.fromkeys,
+    ],
+)
+def test_whatever_may_take_one_event_is_a_handler(call: Any) -> None:
+    """What was written in C and tells nothing of its arguments is believed."""
+    Handlers().add(events.Opened, call)
 
 
 def test_a_mark_needs_an_event_class() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grok_rt import events, on
+from grok_rt import GrokClient, events, on
 from grok_rt._listener import REGISTRARS, GrokListener, HandlerKeywords
 from grok_rt.errors import RemoteProtocolError
 
@@ -187,6 +187,59 @@ def test_a_mark_overrules_the_name() -> None:
     marked = Marked()
     hear(marked, events.ConnectionLost(1006))
     assert heard_by(marked) == ["parent opens", "marked", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "sentence"),
+    [
+        ("voice", r"use config=SessionConfig\(voice=…\)"),
+        ("instructions", r"use config=SessionConfig\(instructions=…\)"),
+        ("on_audoi", "did you mean on_audio"),
+        ("apikey", "did you mean api_key"),
+        ("whatever", "takes no argument 'whatever'$"),
+    ],
+)
+def test_a_wrong_keyword_is_told_the_right_one(keyword: str, sentence: str) -> None:
+    """A setting of the session has its place, and a slip its correction."""
+    with pytest.raises(TypeError, match=sentence):
+        GrokClient(**{keyword: None})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["on_audoi", "on_eror", "on_closed", "on_transcription"])
+def test_a_misspelt_method_is_refused(name: str) -> None:
+    """A method that is nearly named like a registrar would never be called."""
+    with pytest.raises(TypeError, match=f"Child.{name} would never be called: did you mean on_"):
+        type("Child", (GrokListener,), {name: lambda self, event: None})
+
+
+def test_other_names_are_the_subclass_s_own() -> None:
+    """What is marked, is no function, or is named like nothing of ours is left alone."""
+
+    class Child(GrokListener):
+        on_error_texts = ("none",)
+        on_closed = False
+
+        @on(events.Opened)
+        def on_audioo(self, event: events.Opened) -> None: ...
+
+        def on_click(self) -> None: ...
+
+        def on_speech_stopped(self, event: Any) -> None: ...
+
+        def on_audio_device(self) -> None: ...
+
+    Child()
+
+
+def test_a_method_takes_one_event() -> None:
+    """A method that cannot is refused when the client is made, not in the middle of an answer."""
+
+    class Child(GrokListener):
+        def on_transcript(self) -> None:  # type: ignore[override]
+            ...
+
+    with pytest.raises(TypeError, match=r"takes one event; .*on_transcript\(\) cannot"):
+        Child()
 
 
 def test_two_listeners_share_nothing() -> None:
