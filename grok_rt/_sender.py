@@ -10,12 +10,47 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from grok_rt import events
+from grok_rt.errors import AudioError
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["GrokSender"]
+    from grok_rt.audio import AudioFormat
+
+__all__ = ["GrokSender", "check_event", "check_sound"]
+
+
+def check_event(event: object) -> None:
+    """Refuse what no client says.
+
+    Raises:
+        TypeError: it is no event, or the server's or ours.
+    """
+    if not isinstance(event, (events.ClientEvent, events.UnknownEvent)):
+        raise TypeError(f"send() takes an event, such as events.ResponseCreate(), not {event!r}")
+
+
+def check_sound(pcm: bytes, audio_format: AudioFormat) -> None:
+    """Refuse what cannot be sound of this format.
+
+    Raises:
+        TypeError: it is no bytes, or of wider numbers than samples are.
+        AudioError: half a sample.
+    """
+    try:
+        view = memoryview(pcm)
+    except TypeError:
+        raise TypeError(
+            f"sound is bytes, not {type(pcm).__name__}: ask() takes files, texts and clips"
+        ) from None
+    if view.itemsize > 2:
+        raise TypeError(
+            f"sound is bytes of samples as they are on the wire, not of numbers of {view.itemsize} "
+            "bytes each: AudioClip converts them"
+        )
+    if audio_format.type == "audio/pcm" and view.nbytes % 2:
+        raise AudioError(f"{view.nbytes} bytes are no whole number of 16-bit samples")
 
 
 class GrokSender(ABC):

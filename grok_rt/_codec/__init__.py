@@ -21,7 +21,7 @@ from grok_rt._codec._compile import Misplaced, compiled
 from grok_rt._codec._sound import read_sound
 from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import LocalProtocolError, RemoteProtocolError
-from grok_rt.events import WIRE_TYPES, Event, LocalEvent, UnknownEvent
+from grok_rt.events import WIRE_TYPES, ClientEvent, Event, LocalEvent, UnknownEvent
 from grok_rt.models._wire import wire_name
 
 __all__ = ["decode", "encode", "encode_append"]
@@ -65,14 +65,18 @@ def encode(event: Event) -> bytes:
     """Write one message; `decode` of it gives the same event again.
 
     Raises:
-        LocalProtocolError: the event is a local one, or holds what JSON cannot say.
+        LocalProtocolError: the event is a local one, holds what JSON cannot say, or is a
+            client's and its fields are not what its class says.
     """
     if isinstance(event, LocalEvent):
         raise LocalProtocolError(f"{type(event).__name__} is a local event and is never sent")
     try:
-        return _dump(compiled().unstructure(event))
+        data: bytes = _dump(compiled().unstructure(event))
     except _NO_JSON as error:
         raise LocalProtocolError(f"{type(event).__name__} cannot be sent: {error}") from error
+    if isinstance(event, ClientEvent):
+        _refuse_misfit(event, data)
+    return data
 
 
 def encode_append(pcm: bytes | bytearray | memoryview, event_id: str | Unset = UNSET) -> bytes:
@@ -87,6 +91,13 @@ def encode_append(pcm: bytes | bytearray | memoryview, event_id: str | Unset = U
     except _NO_JSON as error:
         raise LocalProtocolError(f"the sound cannot be sent: {error}") from error
     return b'{"type":"input_audio_buffer.append",%b"audio":"%b"}' % (name, audio)
+
+
+def _refuse_misfit(event: ClientEvent, data: bytes) -> None:
+    """What we could not read ourselves, the server need not guess at: it may end the session."""
+    again = decode(data)
+    if isinstance(again, UnknownEvent) and again.parse_error is not None:
+        raise LocalProtocolError(f"{type(event).__name__} cannot be sent: {again.parse_error}")
 
 
 def _unknown(
