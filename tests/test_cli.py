@@ -71,14 +71,14 @@ def test_the_demo(path: str) -> None:
 def test_the_demo_with_a_recording_and_a_server_of_ones_own() -> None:
     """`--file`, `--out` and `--url` are what they say; the key goes to that server."""
     AudioClip.open(_data("weather.wav"))[0:0.6].save("mine.wav")
-    with Simulator(api_key="the key") as server:
+    with Simulator(api_key="the-key") as server:
         options = ("--file", "mine.wav", "--out", "out.wav", "--url", server.url)
-        done = run("demo", *options, XAI_API_KEY="the key")
+        done = run("demo", *options, XAI_API_KEY="the-key")
     assert done.returncode == 0, done.stderr
     assert "simulator at" not in done.stdout
     assert re.search(r"I heard \d\.\d seconds of speech", done.stdout)
     assert AudioClip.open("out.wav").duration > 0.5
-    assert "the key" not in done.stdout + done.stderr
+    assert "the-key" not in done.stdout + done.stderr
 
 
 def _data(name: str) -> Path:
@@ -178,6 +178,22 @@ def test_a_reader_that_leaves() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(20) == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")  # noqa: PTH110
+def test_a_full_disk() -> None:
+    """`grok-rt demo > file` on a full disk ends with one sentence."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "grok_rt", "demo"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=environment(),
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "grok-rt: No space left on device\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--louder"], ["demo", "--file"]])

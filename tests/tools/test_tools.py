@@ -109,7 +109,7 @@ async def generated() -> Any:
     ("register", "sentence"),
     [
         (lambda: ToolBox([weather, weather]), "a tool named 'weather' already"),
-        *((lambda name=name: Tool.of(weather, name=name), name) for name in RESERVED_NAMES),
+        *((lambda name=name: Tool.of(weather, name=name), name) for name in sorted(RESERVED_NAMES)),
         (lambda: Tool.of(weather, name="two words"), "'two words' must be 1 to 64"),
         (lambda: Tool.of(weather, name=""), "'' must be 1 to 64"),
         (lambda: Tool.of(weather, name="a" * 65), "must be 1 to 64"),
