@@ -7,7 +7,9 @@ that a key that is a callable can hand out fresh tokens.
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -20,7 +22,7 @@ from grok_rt.errors import AuthenticationFailed, ConfigError
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from grok_rt._transport import Transport
 
@@ -41,7 +43,7 @@ def credential(api_key: ApiKey | None) -> Secret | Token:
     """Return the key or token to use now, asking the callable or the environment for it.
 
     Raises:
-        AuthenticationFailed: there is none.
+        AuthenticationFailed: there is none, or what there is cannot be one.
         ConfigError: it is no string.
     """
     key: Any = api_key() if callable(api_key) else api_key
@@ -52,17 +54,53 @@ def credential(api_key: ApiKey | None) -> Secret | Token:
             "api_key: a string, a token, or a function that returns one, "
             f"not an object of type {type(key).__name__}."
         )
-    value = key if isinstance(key, str) else key.reveal()
-    if not value.strip():
+    value = (key if isinstance(key, str) else key.reveal()).strip()
+    if not value:
         raise AuthenticationFailed(
             "There is no API key.",
             hint="Set XAI_API_KEY, or pass api_key=; keys are made at https://console.x.ai.",
         )
-    return key if isinstance(key, Token) else Secret(value.strip())
+    if oddity := _oddity(value):
+        source = "XAI_API_KEY" if api_key is None else "api_key"
+        raise AuthenticationFailed(f"{source}: {oddity}.", hint="Give the key alone.")
+    return key if isinstance(key, Token) else Secret(value)
+
+
+def _oddity(key: str) -> str:
+    """What no key can be, in words that do not show it; empty: nothing."""
+    if re.match(r"(wss?|https?)://", key, re.IGNORECASE):
+        return "this is an address, which belongs to url="
+    if re.match(r"bearer\s", key, re.IGNORECASE):
+        return "it begins with 'Bearer', which is added on the way"
+    if re.search(r"['\"`]", key):
+        return "it has quotation marks in it"
+    if re.search(r"\s", key):
+        return "it has white space within"
+    if not (key.isascii() and key.isprintable()):
+        return "it has characters that no key has, beyond ASCII or invisible"
+    return ""
 
 
 def _hidden(api_key: ApiKey | None) -> ApiKey | None:
     return Secret(api_key) if isinstance(api_key, str) else api_key
+
+
+def _check_text(setting: str, value: object) -> None:
+    # Its type, and not its value, which may be a secret.
+    if not isinstance(value, str):
+        raise ConfigError(f"{setting}: a string, not an object of type {type(value).__name__}.")
+
+
+def _copied(headers: object) -> Mapping[str, str]:
+    if not isinstance(headers, Mapping):
+        raise ConfigError(
+            "headers: a mapping of names to values, "
+            f"not an object of type {type(headers).__name__}."
+        )
+    for name, value in headers.items():
+        _check_text("a name in headers", name)
+        _check_text(f"headers[{name!r}]", value)
+    return dict(headers)
 
 
 @attrs.frozen
@@ -93,7 +131,7 @@ class Opening:
     conversation_id: str | None = None
     call_id: str | None = None
     reasoning: str | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, converter=_copied)
     ssl_context: ssl.SSLContext | None = None
     proxy: str | None = attrs.field(default="environment", repr=False)
     allow_insecure: bool = False
@@ -101,6 +139,11 @@ class Opening:
     auth: Auth = "bearer"
 
     def __attrs_post_init__(self) -> None:
+        for setting in ("url", "model", "conversation_id", "call_id", "proxy"):
+            if (value := getattr(self, setting)) is not None:
+                _check_text(setting, value)
+        if self.transport is not None and not callable(self.transport):
+            raise ConfigError("transport: a function that takes an address and headers.")
         if self.reasoning not in (None, "high", "none"):
             raise ConfigError(f"reasoning is 'high' or 'none', not {self.reasoning!r}")
         if self.auth not in get_args(Auth):
@@ -132,7 +175,7 @@ class Opening:
         """The address with its query, and the handshake's headers with the key.
 
         Raises:
-            AuthenticationFailed: there is no key, or a token that the server would refuse.
+            AuthenticationFailed: there is no key, or none that the server could take.
             ConfigError: the key is no string, or cannot be shown in the way that is asked for.
         """
         url = self._address()

@@ -31,6 +31,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 #: A tool ends its call by itself; the books step in only if it could not.
 _GRACE = 5.0
+_HEED = 0.1  # seconds in which a tool that looks at its cancellation has ended
 
 
 class ToolDecorator(Protocol):
@@ -103,8 +104,8 @@ class Tooling:
         return (*kept, *self._box.definitions)
 
     def close(self, timeout: float) -> None:
-        """Cancel what runs; wait up to `timeout` seconds for it."""
-        self._runner.close(timeout)
+        """Cancel what runs; wait for what heeds that, `timeout` seconds at the most."""
+        self._runner.close(min(timeout, _HEED))
 
     def _run(self, event: events.FunctionCalled) -> None:
         tool = self._box.get(event.call.name) if event.answered_by else None

@@ -23,11 +23,12 @@ from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
+from grok_rt._sender import check_event, check_sound
 from grok_rt._session import Session
+from grok_rt._settings import check_times, session_config
 from grok_rt._tooling import ToolDecorator, Tooling, told
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS
-from grok_rt.errors import AudioError
 from grok_rt.models import SessionConfig
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = ["GrokClient", "State"]
 log = logging.getLogger("grok_rt")
 
 _UPDATE_TIMEOUT = 5.0
+_HURRY = 0.1  # seconds for a close on the way out of an interrupted program
 
 
 class GrokClient(GrokListener, GrokAsker, GrokReceiver):
@@ -111,8 +113,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         **handlers: Unpack[HandlerKeywords],
     ) -> None:
         super().__init__(**handlers)
-        if config is not None:
-            self.config = config
+        self.config = session_config(self.config if config is None else config)
         opening = Opening(
             url,
             api_key,
@@ -120,7 +121,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             conversation_id,
             call_id,
             reasoning,
-            dict(headers or {}),
+            {} if headers is None else headers,
             ssl_context,
             proxy,
             allow_insecure,
@@ -130,6 +131,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         limits = Limits(
             send_timeout, close_timeout, ping_interval, dead_after, max_backlog, stall_timeout
         )
+        check_times(limits, open_timeout)
         self._open_timeout = open_timeout
         self._close_timeout = close_timeout
         self._inbox = Inbox()
@@ -192,11 +194,12 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
 
         Raises:
             ConcurrencyError: it pumps already, or another thread does.
+            ConnectionClosed: the session has ended.
             GrokError: as `connect`.
         """
         if self.state == "new":
             self.connect()
-        self._require_connection()
+        self._lifecycle.open_connection()
         self._pump.start()
         return self
 
@@ -211,7 +214,9 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        # Who interrupts does not wait for a polite peer, nor for handlers.
+        hurried = isinstance(exc, (KeyboardInterrupt, SystemExit))
+        self.close(timeout=min(_HURRY, self._close_timeout) if hurried else None)
 
     def __repr__(self) -> str:
         where = f" {self.session_id}" if self.session_id else ""
@@ -247,9 +252,11 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
 
         Raises:
             LocalProtocolError: not connected yet, or an event that cannot be encoded.
+            TypeError: no event that clients say.
             SendQueueFull: nothing left for `send_timeout`; it holds the event.
             ConnectionClosed: the session has ended; it holds the first cause.
         """
+        check_event(event)
         self._lifecycle.open_connection().send(event)
 
     def send_audio(self, pcm: bytes, *, block: bool = True, drop_oldest: bool = False) -> None:
@@ -264,14 +271,13 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
                 `AudioDropped` event tells how much.
 
         Raises:
-            AudioError: half a sample.
+            AudioError, TypeError: half a sample, or no bytes.
             SendQueueFull: there was no room; never with `drop_oldest`.
             ConnectionClosed: the session has ended.
         """
         connection = self._lifecycle.open_connection()
         audio_format = self.config.input_audio_format
-        if audio_format.type == "audio/pcm" and len(pcm) % 2:
-            raise AudioError(f"{len(pcm)} bytes are no whole number of 16-bit samples")
+        check_sound(pcm, audio_format)
         if drop_oldest:
             dropped = connection.send_newest_audio(pcm)
             if dropped:
@@ -293,8 +299,11 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
 
         Raises:
             LocalProtocolError: the call has its answer already, or the result is no JSON.
+            TypeError: the id is no string.
             ConnectionClosed: the session has ended.
         """
+        if not isinstance(call_id, str):
+            raise TypeError(f"a call's id is a string, as in event.call.call_id, not {call_id!r}")
         self._lifecycle.open_connection().tool_result(call_id, told(result))
 
     def cancel_response(self) -> None:
@@ -359,6 +368,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         self._send_config(connection, self.config, max(0.0, min(_UPDATE_TIMEOUT, left)))
 
     def _send_config(self, connection: Connection, config: SessionConfig, timeout: float) -> None:
+        config = session_config(config)
         config = config.with_tools(self._tooling.definitions(config))
         event = events.SessionUpdate(
             event_id=self._session.new_event_id(), session=config.to_update_payload()

@@ -133,11 +133,16 @@ class ConnectionClosed(GrokError):
 
 
 class ConnectionClosedOK(ConnectionClosed):
-    """It was closed on purpose, by either side (codes 1000 and 1001)."""
+    """It was closed on purpose, by either side (codes 1000, 1001, and 1005: none)."""
 
 
 class ConnectionClosedError(ConnectionClosed):
     """It was lost, or closed because something was wrong."""
+
+    def __str__(self) -> str:
+        """Say what happened; of a lost connection, what can be done as well."""
+        text = super().__str__()
+        return f"{text}; to go on, make a new client" if self.code == 1006 else text
 
 
 class ProtocolError(GrokError):

@@ -86,6 +86,8 @@ LIMITS = ARGUMENTS | {
     "Runner(idle=)": default(Runner, "idle"),
     "calls that are remembered": _calls._REMEMBERED,
     # closing
+    "close of a with block on Ctrl+C or SystemExit": client._HURRY,
+    "tools that are running": _tooling._HEED,
     "end of a thread that was woken": _connection._GRACE,
     "handlers of the last events": _pump._LAST_CALL,
     "a server that broke the protocol": _transport._LINGER,

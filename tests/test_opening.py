@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok_rt._opening import DEFAULT_MODEL, Opening
-from grok_rt._secret import Secret
+from grok_rt._secret import Secret, Token
 from grok_rt.errors import AuthenticationFailed, ConfigError
 
 KEY = "xai-canary-5f2b"
@@ -88,6 +90,39 @@ def test_without_a_key_it_says_where_to_get_one(key: object) -> None:
     with pytest.raises(AuthenticationFailed, match=r"XAI_API_KEY.*console\.x\.ai") as caught:
         Opening(api_key=key).target()  # type: ignore[arg-type]
     assert caught.value.status is None
+
+
+@pytest.mark.parametrize(
+    ("key", "oddity"),
+    [
+        (f"Bearer {KEY}", "begins with 'Bearer'"),
+        (f"bearer\t{KEY}", "begins with 'Bearer'"),
+        (f"'{KEY}'", "quotation marks"),
+        (f'"{KEY}', "quotation marks"),
+        (f"{KEY} {KEY}", "white space"),
+        (f"{KEY}\r\nX: y", "white space"),
+        (f"{KEY}ключ", "beyond ASCII"),
+        (f"{KEY}\N{ZERO WIDTH SPACE}", "beyond ASCII or invisible"),
+        (f"{KEY}\0", "invisible"),
+        (f"wss://h/{KEY}", "address, which belongs to url="),
+        (f"http://h/{KEY}", "address, which belongs to url="),
+    ],
+)
+@pytest.mark.parametrize(
+    "wrap", [str, Secret, lambda key: Token(key, 2**40), lambda key: lambda: key]
+)
+def test_a_key_that_cannot_be_one(key: str, oddity: str, wrap: Callable[[str], Any]) -> None:
+    """Nothing is dialled: the sentence says what is odd, and does not show the key."""
+    with pytest.raises(AuthenticationFailed, match=f"^api_key: .*{oddity}") as caught:
+        Opening(api_key=wrap(key)).target()
+    assert KEY not in str(caught.value)
+
+
+def test_an_odd_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names where it came from."""
+    monkeypatch.setenv("XAI_API_KEY", f"'{KEY}'")
+    with pytest.raises(AuthenticationFailed, match=r"^XAI_API_KEY: it has quotation marks"):
+        Opening().target()
 
 
 def test_more_headers_go_along() -> None:

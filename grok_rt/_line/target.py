@@ -71,9 +71,8 @@ class Target:
             raise ConfigError("url: the host or the port cannot be read.") from None
         secure, plain = schemes
         if parts.scheme not in schemes:
-            raise ConfigError(
-                f"url: it must begin with {secure}:// (not {parts.scheme or 'nothing'}://)."
-            )
+            found = f" (not {parts.scheme}://)" if parts.netloc else ""
+            raise ConfigError(f"url: it must begin with {secure}://{found}.")
         if not host:
             raise ConfigError("url: it has no host.")
         if port == 0:

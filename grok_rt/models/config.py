@@ -37,6 +37,8 @@ _RATES: dict[str, tuple[int, ...]] = {
 
 
 def _as_tuple(tools: Iterable[GrokToolDefinition]) -> tuple[GrokToolDefinition, ...]:
+    if isinstance(tools, (str, Mapping)) or not isinstance(tools, Iterable):
+        _limits.refuse("tools", tools, "a sequence of GrokToolDefinition")
     return tuple(tools)
 
 
@@ -320,7 +322,9 @@ def _replace(field: str, value: object) -> None:
         _limits.pairs(field, value)
 
 
-def _known_extra(field: str, value: Mapping[str, Any]) -> None:
+def _known_extra(field: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        _limits.refuse(field, value, "a mapping of more fields of session")
     known = {attribute.name for attribute in attrs.fields(SessionUpdatePayload)}
     for name in value:
         if name in known:
