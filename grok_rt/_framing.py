@@ -10,6 +10,7 @@ with what a header announces.
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,7 +72,7 @@ class FrameReader:
         self._max_size = max_size
         self._max_fragments = max_fragments
         self._expected_mask = _MASKED if masked else 0
-        self._buffer = bytearray(_SIZE)
+        self._buffer = mmap.mmap(-1, _SIZE)  # pages cost nothing before they are used
         self._view = memoryview(self._buffer)
         self._start = self._end = 0  # received and not yet parsed
         self._need = 2  # bytes that the frame at _start needs, as far as it is known
@@ -180,9 +181,10 @@ class FrameReader:
         if size == len(self._buffer):
             self._view[:pending] = self._view[self._start : self._end]
         else:
-            buffer = bytearray(size)
-            buffer[:pending] = self._view[self._start : self._end]
-            self._buffer, self._view = buffer, memoryview(buffer)
+            buffer = mmap.mmap(-1, size)
+            view = memoryview(buffer)
+            view[:pending] = self._view[self._start : self._end]
+            self._buffer, self._view = buffer, view
         self._start, self._end = 0, pending
 
 

@@ -12,6 +12,7 @@ with the next `sendall`, as TLS allows.
 from __future__ import annotations
 
 import functools
+import mmap
 import ssl
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -69,7 +70,7 @@ class TLSSocket:
         self._read: Callable[[int, memoryview], int] = self._tls.read  # type: ignore[assignment]
         self._lock = threading.Lock()  # every touch of the above, and nothing that blocks
         self._writing = threading.Lock()  # the order of records is their order on the wire
-        self._scratch = memoryview(bytearray(_READ_SIZE))
+        self._scratch = memoryview(mmap.mmap(-1, _READ_SIZE))  # as the frames' buffer
         self._failure: ssl.SSLError | None = None
 
     def handshake(self) -> None:
