@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import threading
@@ -142,6 +143,42 @@ def test_a_slow_line_is_not_a_dead_one(scheme: str) -> None:
         told = list(client)
         client.close()
         assert sum(isinstance(e, events.ResponseDone) for e in told) == 3
+
+
+@pytest.mark.xfail(strict=False, reason="bytes count as life only once their message is whole")
+def test_a_long_message_on_a_slow_line_is_not_silence() -> None:
+    """A server whose bytes keep coming is alive, however long its message takes."""
+
+    def script(peer: Peer) -> None:
+        peer.opens()
+        peer.hears("response.create")
+        delta = base64.b64encode(bytes(60_000)).decode()  # 1.6 s at the pace of this line
+        peer.says({**live.sound("r", "i"), "delta": delta})
+        peer.closes(1000)
+
+    with breaking(script, "ws") as line:
+        client = line.client(dead_after=0.6).connect()
+        line.relay.strike("slow")
+        client.request_response()
+        with contextlib.closing(client):
+            assert any(isinstance(e, events.AudioDelta) for e in client)
+
+
+@pytest.mark.xfail(strict=False, reason="a writer that hangs in the line cannot look at the clock")
+def test_a_stuck_line_is_noticed_without_a_sender() -> None:
+    """A server that takes nothing is dead after `dead_after`, even if nobody sends any more."""
+    with breaking(listens, "ws") as line:
+        client = line.client(dead_after=DEAD_AFTER, send_timeout=0.05).connect()
+        line.relay.strike("deaf")
+        with contextlib.suppress(SendQueueFull):
+            while True:
+                client.send_audio(bytes(960_000))
+        listener = call_in_thread(client.run)
+        try:
+            with pytest.raises(ConnectionClosed, match="silent"):
+                listener.result(DEAD_AFTER + 2)
+        finally:
+            client.close()
 
 
 # --- a session that is being opened ------------------------------------------------------------
