@@ -374,7 +374,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             event_id=self._session.new_event_id(), session=config.to_update_payload()
         )
         if not connection.update_session(event, timeout):
-            log.warning("no session.updated within %g s; going on without it", timeout)
+            log.warning("no session.updated within %.3g s; going on without it", timeout)
 
     def _tool_registered(self) -> None:
         if self.state == "open":
