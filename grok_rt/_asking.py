@@ -1,39 +1,107 @@
-"""The verbs that ask: a question on its way, and its whole answer.
+"""The verbs that ask: one question at a time, and its whole answer.
 
-A question runs on the thread that asks; sound that has to keep the pace of speech is fed
-by a daemon thread of its own meanwhile, because the asking thread pumps.
+They run on the thread that asks; `submit` starts one that does. `Question` knows what is sent
+and what came back; here is who may ask when, for how long, and what becomes of a question that
+nobody waits for any more.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
+import math
 import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from grok_rt import events
+from grok_rt._question import Question
 from grok_rt._sender import GrokSender
-from grok_rt.answer import ASK_KEY, Answer, AnswerBuilder
-from grok_rt.audio import AudioClip
-from grok_rt.errors import DeadlineExceeded, GrokError, ServerError
-from grok_rt.models import ConversationItem, ResponseCreatePayload
-from grok_rt.streams import ClipSource, paced
+from grok_rt._unset import UNSET
+from grok_rt.errors import DeadlineExceeded, GrokError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Callable, Iterator
 
     from grok_rt._lifecycle import Lifecycle
-    from grok_rt._pump import Pump
-    from grok_rt._session import Session
+    from grok_rt._pump import Pump, Waiter
+    from grok_rt.answer import Answer
+    from grok_rt.audio import AudioClip
     from grok_rt.models import SessionConfig
 
-__all__ = ["GrokAsker"]
+__all__ = ["GrokAsker", "Questions"]
 
-_GRACE = 1.0  # seconds for a feeder to end; one that is stuck in the line ends by itself
-#: Silence after a spoken question, beyond what was configured; without it no turn ever ends.
-_TAIL_MS = 10_000
+_RETRY = 0.5  # seconds until a question is put again that found something else being answered
+_LOOK = 0.05  # seconds for a question to notice by itself that the connection has closed
+
+
+class Questions:
+    """Whose turn it is to ask: one after the other, in order of arrival.
+
+    Args:
+        pump: who waits for a turn pumps meanwhile, like all who wait.
+    """
+
+    def __init__(self, pump: Pump) -> None:
+        self._pump = pump
+        self._lock = threading.Lock()
+        self._line: list[Waiter] = []
+        self._threads: set[threading.Thread] = set()
+
+    @contextlib.contextmanager
+    def turn(self, deadline: float | None) -> Iterator[None]:
+        """Wait for the turn, and have it while the block runs.
+
+        Raises:
+            DeadlineExceeded: it did not come in time.
+            ConnectionClosed: the connection ended first.
+        """
+        with self._pump.listening("the turn to ask", lambda _: False) as waiter:
+            try:
+                with self._lock:
+                    self._line.append(waiter)
+                    first = self._line[0] is waiter
+                if not first:
+                    self._pump.wait(waiter, _left(deadline))
+                yield
+            finally:
+                self._leave(waiter)
+
+    def _leave(self, waiter: Waiter) -> None:
+        with self._lock:
+            if waiter in self._line:
+                self._line.remove(waiter)
+            following = self._line[:1]
+        for each in following:
+            self._pump.finish(each)
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Run `work`, which asks, on a thread of its own."""
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name="grok-rt-submit", daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def close(self, timeout: float) -> None:
+        """After the connection's end: join the threads of `submit`, `timeout` seconds at most."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            threads = self._threads - {threading.current_thread()}
+        for thread in threads:
+            # Perhaps nobody pumps any more; and it may just be on its way to its next wait.
+            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+                thread.join(min(left, _LOOK))
+                self._pump.dismiss({thread.ident or 0})
 
 
 class GrokAsker(GrokSender):
@@ -42,7 +110,7 @@ class GrokAsker(GrokSender):
     config: SessionConfig
     _lifecycle: Lifecycle
     _pump: Pump
-    _session: Session
+    _questions: Questions
 
     def ask(
         self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
@@ -53,29 +121,38 @@ class GrokAsker(GrokSender):
         session's input format and streamed at the pace of speech, until the server has heard
         its end; in manual mode it is sent at once and committed.
 
+        A client asks one question at a time, in order of arrival, and none while something
+        else is being said. (So a tool that asks its own client waits for itself.) A question
+        that is given up, by the deadline or Ctrl+C, is taken back as far as the server lets us.
+
         Args:
             prompt: the question.
-            timeout: seconds for all of it; None: no limit.
+            timeout: seconds for all of it, waiting for its turn too; None: no limit.
 
         Raises:
             DeadlineExceeded: the answer did not end; the sentence says what was missing.
             ServerError: the server refused the question.
-            AudioError: the sound cannot be read or converted.
+            AudioError: the sound cannot be read or converted, or is nothing but silence.
             ConnectionClosed: the session ended first.
             ConcurrencyError: called inside a handler; use `submit` there.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        self._lifecycle.open_connection()
+        deadline = _deadline(timeout)
+        connection = self._lifecycle.open_connection()
         self._pump.refuse_in_handler("an answer")
-        question = _Question(self, self.config, prompt, self._session.new_event_id())
-        with self._pump.listening("an answer", question.offer) as waiter, question.posed():
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            try:
-                self._pump.wait(waiter, left)
-            except DeadlineExceeded:
-                text = f"no whole answer in {timeout:g} s: {question.missing}"
-                raise DeadlineExceeded(text) from None
-        return question.answer()
+        question = Question(self, self.config, prompt, connection.ledger.new_event_id())
+        before = "it was not asked"
+        try:
+            _check(deadline)
+            before = "another question is being asked"
+            with self._questions.turn(deadline):
+                before = "something else is still being said"
+                self._wait_for_quiet(deadline)
+                return self._answered(question, deadline)
+        except DeadlineExceeded:
+            if deadline is None or time.monotonic() < deadline:
+                raise  # a handler's
+            text = f"no whole answer in {timeout:g} s: {question.missing or before}"
+            raise DeadlineExceeded(text) from None
 
     def submit(
         self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
@@ -83,7 +160,7 @@ class GrokAsker(GrokSender):
         """Ask without waiting, in a handler too: `ask` on a thread of its own.
 
         Returns:
-            A future with the answer, or with what `ask` raises.
+            A future with the answer, or with what `ask` raises. `close` ends it.
         """
         self._lifecycle.open_connection()
         future: Future[Answer] = Future()
@@ -95,116 +172,84 @@ class GrokAsker(GrokSender):
             except BaseException as error:  # noqa: BLE001 - it is the future's
                 future.set_exception(error)
 
-        threading.Thread(target=work, name="grok-rt-submit", daemon=True).start()
+        self._questions.submit(work)
         return future
 
+    def _answered(self, question: Question, deadline: float | None) -> Answer:
+        try:
+            while True:
+                with self._pump.listening("an answer", question.offer) as waiter:
+                    finish = functools.partial(self._pump.finish, waiter)
+                    with question.posed(finish):
+                        self._pump.wait(waiter, _left(deadline))
+                if not question.collided:
+                    return question.answer()
+                self._wait_until(lambda: False, time.monotonic() + _RETRY, deadline)
+                self._wait_for_quiet(deadline)
+        except BaseException:
+            if question.is_open:
+                self._take_back(question)
+            raise
 
-class _Question:
-    """What was asked, as text or as sound, and how far its answer is.
-
-    Args:
-        sender: what sends.
-        config: the session's configuration: its formats and its turn detection.
-        prompt: text, a clip, or the path of a sound file.
-        ask_id: an id that no other question has.
-    """
-
-    def __init__(
-        self,
-        sender: GrokSender,
-        config: SessionConfig,
-        prompt: str | AudioClip | os.PathLike[str],
-        ask_id: str,
-    ) -> None:
-        self._sender = sender
-        self._ask_id = ask_id
-        detection = config.turn_detection
-        self._manual = detection is None or detection.type is None
-        pause = detection.silence_duration_ms if detection is not None else None
-        self._tail_ms = (pause or 0) + _TAIL_MS
-        self._text = prompt if isinstance(prompt, str) else None
-        self._clip: AudioClip | None = None
-        if not isinstance(prompt, str):
-            clip = prompt if isinstance(prompt, AudioClip) else AudioClip.open(prompt)
-            self._clip = clip.to(config.input_audio_format)
-        is_text = self._text is not None
-        self._builder = AnswerBuilder(
-            time.monotonic(),
-            config.output_audio_format,
-            ask_id=ask_id if is_text else None,
-            item_id=ask_id if is_text else None,
-        )
-        self._error: GrokError | None = None
-
-    def offer(self, event: events.Event) -> bool:
-        """Show it an event; true once the answer is whole, or will not come."""
-        if self._error is not None:
-            return True
-        if isinstance(event, events.Error) and event.error.event_id in (
-            f"{self._ask_id}-item",
-            f"{self._ask_id}-create",
-        ):
-            error = event.error
-            self._error = ServerError(
-                error.type, error.code or None, error.message, error.event_id or None
+    def _take_back(self, question: Question) -> None:
+        """Nobody waits for the answer: the next question must not meet it. Never blocks."""
+        with contextlib.suppress(GrokError):  # best effort, and perhaps there is no line any more
+            connection = self._lifecycle.open_connection()
+            ledger = connection.ledger
+            response_id, _, _ = ledger.interrupt()
+            ledger.forgo(question.response_ids)
+            cancel = events.ResponseCancel(
+                event_id=ledger.best_effort_id(), response_id=response_id or UNSET
             )
-            return True
-        return self._builder.feed(event, time.monotonic())
+            connection.send(cancel, timeout=0.0)
+            if question.is_spoken:
+                clear = events.InputAudioBufferClear(event_id=ledger.best_effort_id())
+                connection.send(clear, timeout=0.0)
 
-    @property
-    def missing(self) -> str:
-        """What the answer still waits for."""
-        return self._builder.awaited
+    def _wait_for_quiet(self, deadline: float | None) -> None:
+        """Wait while a response or the user speaks: the server would refuse the question."""
+        ledger = self._lifecycle.open_connection().ledger
+        while (quiet_at := ledger.quiet_at()) is not None and quiet_at > time.monotonic():
+            self._wait_until(lambda: ledger.quiet_at() is None, quiet_at, deadline)
 
-    def answer(self) -> Answer:
-        """The answer.
+    def _wait_until(self, met: Callable[[], bool], moment: float, deadline: float | None) -> None:
+        """Wait until an event has `met` its purpose, up to a moment.
 
         Raises:
-            GrokError: the question did not get through.
+            DeadlineExceeded: the deadline came first.
         """
-        if self._error is not None:
-            raise self._error
-        return self._builder.answer(time.monotonic())
-
-    @contextlib.contextmanager
-    def posed(self) -> Iterator[None]:
-        """Send the question; what still has to be fed ends with the block."""
-        if self._clip is None:
-            self._send_text(self._text or "")
-            yield
-        elif self._manual:
-            for frame in paced(ClipSource(self._clip), realtime=False, trailing_silence_ms=0):
-                self._sender.send_audio(frame)
-            self._sender.commit_audio()
-            yield
-        else:
-            with self._fed(self._clip):
-                yield
-
-    def _send_text(self, text: str) -> None:
-        item = ConversationItem.user_text(text, id=self._ask_id)
-        self._sender.send(events.ConversationItemCreate(event_id=f"{self._ask_id}-item", item=item))
-        payload = ResponseCreatePayload(metadata={ASK_KEY: self._ask_id})
-        self._sender.send(
-            events.ResponseCreate(event_id=f"{self._ask_id}-create", response=payload)
-        )
-
-    @contextlib.contextmanager
-    def _fed(self, clip: AudioClip) -> Iterator[None]:
-        stop = threading.Event()
-        source = ClipSource(clip)
-
-        def feed() -> None:
+        until = moment if deadline is None else min(moment, deadline)
+        with self._pump.listening("silence", lambda _: met()) as waiter:
+            if met():
+                return
             try:
-                for frame in paced(source, trailing_silence_ms=self._tail_ms, stop=stop):
-                    self._sender.send_audio(frame)
-            except GrokError as error:
-                self._error = error
+                self._pump.wait(waiter, _left(until))
+            except DeadlineExceeded:
+                if time.monotonic() < until:
+                    raise  # a handler's
+                _check(deadline)
 
-        thread = threading.Thread(target=feed, name="grok-rt-question", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join(_GRACE)
+
+def _deadline(timeout: float | None) -> float | None:
+    """When it is too late; None: never.
+
+    Raises:
+        TypeError: the timeout is no number.
+        ValueError: it is NaN.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
+    if math.isnan(timeout):
+        raise ValueError("a timeout is a number of seconds, not NaN")
+    return None if timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
+
+
+def _check(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise DeadlineExceeded("too late")
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

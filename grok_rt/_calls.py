@@ -18,7 +18,7 @@ from grok_rt.errors import LocalProtocolError
 from grok_rt.models import ConversationItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 __all__ = ["Calls", "Declared", "remember"]
 
@@ -159,6 +159,19 @@ class Calls:
         self._continue = False
         if group := self._groups.get(self.response_id):
             group.interrupted = True
+
+    def forgone(self, response_ids: Collection[str]) -> None:
+        """Nobody waits for these responses any more: nothing follows their calls."""
+        for each, group in self._groups.items():
+            group.interrupted |= each in response_ids
+
+    @property
+    def quiet_at(self) -> float | None:
+        """When what speaks, response or user, counts as over if it is silent; None: it is quiet."""
+        signs = [self.heard_at] if self.response_id is not None else []
+        if self.speech_at is not None:
+            signs.append(self.speech_at)
+        return max(signs) + self.hold_timeout if signs else None
 
     def release(self) -> list[events.ClientEvent]:
         """What may leave now: outputs of finished responses, then one `response.create`."""

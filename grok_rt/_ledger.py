@@ -21,7 +21,7 @@ from grok_rt.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from grok_rt import events
     from grok_rt._session import Session, Step
@@ -108,6 +108,16 @@ class Ledger:
         """The response that speaks shall stop: it, its item, and the bytes heard of it."""
         with self._changed:
             return self._session.interrupted()
+
+    def forgo(self, response_ids: Collection[str]) -> None:
+        """Nobody waits for these responses any more: nothing follows their calls."""
+        with self._changed:
+            self._session.forgone(response_ids)
+
+    def quiet_at(self) -> float | None:
+        """When what speaks, response or user, counts as over if it is silent; None: it is quiet."""
+        with self._changed:
+            return self._session.quiet_at
 
     def new_event_id(self) -> str:
         """An id for a client event, unlike any other."""

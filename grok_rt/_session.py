@@ -23,7 +23,7 @@ from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 __all__ = ["FATAL_ERROR_TYPES", "QUIET", "Declared", "Session", "Step"]
 
@@ -243,11 +243,20 @@ class Session:
         self._calls.interrupted()
         return self.response_id, self.item_id, self.item_bytes
 
+    def forgone(self, response_ids: Collection[str]) -> None:
+        """Nobody waits for these responses any more: nothing follows their calls."""
+        self._calls.forgone(response_ids)
+
     def tool_result(self, call_id: str, output: str, now: float) -> Sequence[events.ClientEvent]:
         """Answer a call; returns what may leave now. Raises as `Calls.result`."""
         return self._calls.result(call_id, output, now)
 
     # time
+
+    @property
+    def quiet_at(self) -> float | None:
+        """When what speaks, response or user, counts as over if it is silent; None: it is quiet."""
+        return self._calls.quiet_at
 
     @property
     def is_waiting(self) -> bool:

@@ -7,7 +7,7 @@ and what it still waits for. No clock, no thread, no client; whoever asks feeds 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import singledispatchmethod
 from typing import Any, TypeVar
 
@@ -31,6 +31,9 @@ ASK_KEY = "ask"
 class Latency:
     """Seconds since the question was put: since it was sent, or since its speech ended.
 
+    Of a spoken question that is the moment when the last of its speech, without the silence
+    behind it, was sent; the pause by which the server knows the end is part of the wait.
+
     Attributes:
         first_audio: until the first sound of the answer came; None if none did.
         total: until all of it was there.
@@ -52,7 +55,8 @@ class Answer:
         latency: how long it took.
         status: the server's word for how the last response ended; ``incomplete`` if it did not.
         interrupted: somebody cut it off; `text` and `audio` end where it was cut.
-        turns: the question, the calls and the answer in order.
+        turns: the question, the calls and the answer in order; with them replies to a part of a
+            spoken question, which `text` and `audio` leave out.
     """
 
     text: str
@@ -83,8 +87,15 @@ class _Response:
     id: str
     calls: list[FunctionCall] = attrs.field(factory=list)  # declared ones: somebody answers them
     spoke: bool = False
-    leaked: bool = False  # the last thing in it is a search of the server's own
-    over: bool = False
+    leaked: str | None = None  # the last thing in it is a call that is the server's to answer
+    first_audio: float | None = None
+    ended: float | None = None
+    cut: bool = False  # it ended before it was whole
+    superseded: bool = False  # the question went on: it answers a part of it only
+
+    @property
+    def over(self) -> bool:
+        return self.ended is not None
 
 
 class AnswerBuilder:
@@ -99,6 +110,8 @@ class AnswerBuilder:
         format: what the session's output audio is.
         ask_id: the id of a text question; None for a spoken one.
         item_id: the id of the message that holds it.
+        settled: whether all of it was sent before; else `settle` says when. Until then no
+            response is the last: the server may take a pause for the end.
     """
 
     def __init__(
@@ -108,15 +121,17 @@ class AnswerBuilder:
         *,
         ask_id: str | None = None,
         item_id: str | None = None,
+        settled: bool = True,
     ) -> None:
         self._asked = started
+        self._said: float | None = None
+        self._settled = settled
         self._format = format
         self._ask_id = ask_id
         self._items: set[str] = set() if item_id is None else {item_id}
         self._responses: dict[str, _Response] = {}
         self._conversation = Conversation(keep_audio=True)
         self._speech_open = False
-        self._first_audio: float | None = None
         self._ended: float | None = None
         self._status = "incomplete"
         self._interrupted = False
@@ -135,6 +150,17 @@ class AnswerBuilder:
         return bool(self._responses)
 
     @property
+    def response_ids(self) -> Collection[str]:
+        """The responses to it so far."""
+        return tuple(self._responses)
+
+    @property
+    def leaked(self) -> str | None:
+        """The function whose call, the last thing in a whole response, nobody here answers."""
+        current = self._current
+        return current.leaked if current is not None and current.over else None
+
+    @property
     def awaited(self) -> str:
         """What is missing, in words, with the last event seen: for the message of a timeout."""
         return f"{self._missing()}; the last event was {self._seen}"
@@ -150,18 +176,36 @@ class AnswerBuilder:
             self._follow(event, now)
         return self.done
 
+    def said(self, now: float) -> None:
+        """All of its speech was sent at `now` seconds."""
+        self._said = now
+
+    def settle(self) -> bool:
+        """The server has heard all of its speech, so what ends now is the end; True if it has."""
+        self._settled = True
+        current = self._current
+        if current is not None and current.ended is not None and not self.done:
+            partial = current.cut or current.superseded
+            if not (partial or self._goes_on(current)):
+                self._finish(self._status, current.ended)
+        return self.done
+
     def answer(self, now: float) -> Answer:
         """The answer as far as it has come by `now`; ``incomplete`` unless it is `done`."""
         turns = tuple(self._conversation)
-        spoken = [turn for turn in turns if turn.role == "assistant"]
+        spoken = [turn for turn in turns if turn.role == "assistant" and self._counts(turn)]
         ended = now if self._ended is None else self._ended
         first = self._first_audio
+        asked = self._asked
+        # What seems to be speech may be noise: then the server knew the end before we did.
+        if self._said is not None and self._said <= (ended if first is None else first):
+            asked = self._said
         return Answer(
             text=" ".join(turn.text.strip() for turn in spoken if turn.text),
             audio=AudioClip(b"".join(turn.audio for turn in spoken), self._format),
             tool_calls=tuple(self._calls),
             usage=_total(self._usage),
-            latency=Latency(None if first is None else first - self._asked, ended - self._asked),
+            latency=Latency(None if first is None else first - asked, ended - asked),
             status=self._status,
             interrupted=self._interrupted or any(turn.interrupted for turn in spoken),
             turns=turns,
@@ -192,6 +236,8 @@ class AnswerBuilder:
     def _created(self, response: ResponseInfo, now: float) -> None:
         current = self._current
         if self._is_ours(response):
+            if current is not None and self._ask_id is None:
+                current.superseded |= current.cut or not current.over
             name = response.id or ""
             self._responses[name] = _Response(name)
         elif current is not None and not current.over:
@@ -209,6 +255,16 @@ class AnswerBuilder:
     @property
     def _current(self) -> _Response | None:
         return next(reversed(self._responses.values()), None)
+
+    @property
+    def _first_audio(self) -> float | None:
+        kept = (r.first_audio for r in self._responses.values() if not r.superseded)
+        return next((at for at in kept if at is not None), None)
+
+    def _counts(self, turn: Turn) -> bool:
+        """Whether a turn is no reply to a mere part of the question."""
+        response = self._responses.get(turn.response_id or "")
+        return response is None or not response.superseded
 
     def _owns(self, event: events.Event) -> bool:
         response = getattr(event, "response", None)
@@ -229,6 +285,9 @@ class AnswerBuilder:
     @_follow.register
     def _speech(self, _event: events.InputAudioBufferSpeechStarted, _now: float) -> None:
         self._speech_open = True
+        if not self._settled:
+            for response in self._responses.values():
+                response.superseded |= response.over
 
     @_follow.register(events.InputAudioBufferSpeechStopped)
     @_follow.register(events.InputAudioBufferCommitted)
@@ -239,8 +298,9 @@ class AnswerBuilder:
 
     @_follow.register
     def _sound(self, event: events.AudioDelta, now: float) -> None:
-        if self._first_audio is None:
-            self._first_audio = now
+        response = self._responses.get(event.response_id or "") or self._current
+        if response is not None and response.first_audio is None:
+            response.first_audio = now
         self._spoke(event)
 
     @_follow.register(events.TranscriptDelta)
@@ -251,28 +311,28 @@ class AnswerBuilder:
     def _spoke(self, event: events.ResponsePart) -> None:
         if event.response_id:
             response = self._responses[event.response_id]
-            response.spoke, response.leaked = True, False
+            response.spoke, response.leaked = True, None
 
     @_follow.register
     def _call(self, event: events.ResponseFunctionCallArgumentsDone, _now: float) -> None:
-        self._leaked(event.response_id, event.call_id)
+        self._leaked(event.response_id, event)
 
     @_follow.register
     def _item(self, event: events.ResponseOutputItemDone, _now: float) -> None:
         if event.item.type == "function_call":
-            self._leaked(event.response_id, event.item.call_id)
+            self._leaked(event.response_id, event.item)
 
-    def _leaked(self, response_id: str | Unset | None, call_id: str | Unset | None) -> None:
+    def _leaked(self, response_id: str | Unset | None, call: Any) -> None:
         """A call is the server's own until `FunctionCalled` says otherwise."""
         response = self._responses.get(response_id or "")
-        if response is not None and call_id not in {call.call_id for call in response.calls}:
-            response.leaked = True
+        if response is not None and call.call_id not in {each.call_id for each in response.calls}:
+            response.leaked = call.name or "?"
 
     @_follow.register
     def _called(self, event: events.FunctionCalled, _now: float) -> None:
         response = self._responses[event.response_id or ""]
         response.calls.append(event.call)
-        response.leaked = False
+        response.leaked = None
         self._calls.append(event.call)
 
     @_follow.register
@@ -287,17 +347,20 @@ class AnswerBuilder:
     def _over(self, event: events.ResponseDone, now: float) -> None:
         info = event.response or ResponseInfo()
         response = self._responses[event.response_id or info.id or ""]
-        response.over = True
+        response.ended = now
         if event.total_usage:
             self._usage.append(event.total_usage)
         self._status = info.status or "completed"
-        if self._status != "completed" or not self._goes_on(response):
-            self._finish(self._status, now)
+        # Of a response that somebody's speech has cut, the live server says `completed`, output [].
+        bare = info.output == () and not self._goes_on(response)
+        response.cut = bare or self._status != "completed"
+        if self._settled and (response.cut or not self._goes_on(response)):
+            self._finish(self._status, now, cut=bare)
 
     def _goes_on(self, response: _Response) -> bool:
         """Whether another response will follow this one."""
         heard_more = self._speech_open and not response.spoke
-        return bool(response.calls) or response.leaked or heard_more
+        return bool(response.calls or response.leaked) or heard_more
 
     def _finish(self, status: str, now: float, *, cut: bool = False) -> None:
         self._status = status
@@ -312,6 +375,9 @@ class AnswerBuilder:
             return "no response to the question was created"
         if not current.over:
             return f"response {current.id} has not ended"
+        if current.leaked is not None:
+            whose = "which this client did not declare, is the server's to answer"
+            return f"no response followed; the call of {current.leaked!r}, {whose}"
         names = ", ".join(call.name for call in current.calls)
         return f"no response followed the call of {names}" if names else "no response followed"
 

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
-from grok_rt._asking import GrokAsker
+from grok_rt._asking import GrokAsker, Questions
 from grok_rt._connection import Connection, Limits
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
@@ -150,6 +150,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         self._session = Session(self._tooling.declared)
         self._lifecycle = Lifecycle(opening, self._session, self._inbox, limits)
         self._pump = Pump(self._inbox, self._handlers, self._lifecycle.why_closed)
+        self._questions = Questions(self._pump)
 
     # lifecycle
 
@@ -186,6 +187,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         self._lifecycle.close(code, reason, limit)
         self._tooling.close(max(0.0, deadline - time.monotonic()))
         self._pump.stop(max(0.1, deadline - time.monotonic()))
+        self._questions.close(max(0.1, deadline - time.monotonic()))
 
     def start(self) -> Self:
         """Connect if need be, and pump in a background thread; returns at once.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scripted import GREETING, SOON, ScriptedTransport
 
-from grok_rt import AudioClip, GrokClient, SessionConfig, TurnDetection, _asking, events, pcm16
+from grok_rt import AudioClip, GrokClient, SessionConfig, TurnDetection, _question, events, pcm16
 from grok_rt.audio import shipped
 from grok_rt.errors import (
     AudioError,
@@ -162,7 +162,7 @@ def test_a_patient_server_gets_more_silence(
     clip: AudioClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The silence after the question outlasts what the server waits for, however long that is."""
-    monkeypatch.setattr(_asking, "_TAIL_MS", 500)
+    monkeypatch.setattr(_question, "_TAIL_MS", 500)
     patient = TurnDetection(silence_duration_ms=1900)
     config = SessionConfig.wideband().with_turn_detection(patient)
     peer = Peer(Script().says("Yes?"), latency=0, pace=math.inf)

@@ -19,6 +19,7 @@ from grok_rt import (
     _framing,
     _lifecycle,
     _pump,
+    _question,
     _session,
     _tooling,
     _transport,
@@ -69,7 +70,9 @@ LIMITS = ARGUMENTS | {
     "sent and not acknowledged": dialling.USER_TIMEOUT_MS / 1000,
     "ask(timeout=)": default(GrokClient.ask, "timeout"),
     "submit(timeout=)": default(GrokClient.submit, "timeout"),
-    "silence after a spoken question": _asking._TAIL_MS / 1000,
+    "silence after a spoken question": _question._TAIL_MS / 1000,
+    "speech that still belongs to a question": _question._SETTLE_MS / 1000,
+    "a question that met another answer": _asking._RETRY,
     "paced(frame_ms=)": default(paced, "frame_ms") / 1000,
     "paced(trailing_silence_ms=)": default(paced, "trailing_silence_ms") / 1000,
     # receiving
