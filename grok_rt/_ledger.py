@@ -158,7 +158,7 @@ class Ledger:
         """
         deadline = time.monotonic() + timeout
         if not self._updating.acquire(timeout=timeout):
-            raise DeadlineExceeded(f"an earlier session.update has had no answer for {timeout:g} s")
+            raise DeadlineExceeded(f"an earlier session.update has no answer after {timeout:.3g} s")
         try:
             with self._changed:
                 self._session.update_sent(event_id)
