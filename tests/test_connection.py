@@ -265,7 +265,7 @@ def test_one_update_at_a_time() -> None:
     with line(transport) as made:
         first, outcome = in_background(lambda: made.connection.update_session(update(), SOON))
         transport.wait(lambda t: t.types == ["session.update"])
-        with pytest.raises(DeadlineExceeded, match=r"has had no answer for 0\.05 s"):
+        with pytest.raises(DeadlineExceeded, match=r"has no answer after 0\.05 s"):
             made.connection.update_session(update("u2"), 0.05)
         transport.hears(UPDATED)
         first.join(SOON)
