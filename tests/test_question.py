@@ -1,0 +1,281 @@
+"""A question on its way: spoken, refused, or none at all."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import flows
+import pytest
+from asking import KEY, MANUAL, client, scripted
+from scripted import SOON, ScriptedTransport
+
+from grok_rt import (
+    AudioClip,
+    GrokClient,
+    GrokToolDefinition,
+    SessionConfig,
+    TurnDetection,
+    _codec,
+    _question,
+    events,
+    pcm16,
+)
+from grok_rt._framing import TEXT, Frame
+from grok_rt.audio import shipped
+from grok_rt.errors import (
+    AudioError,
+    ConnectionClosedError,
+    DeadlineExceeded,
+    SendQueueFull,
+    ServerError,
+)
+from grok_rt.simulator import Peer, Script, Simulator
+
+NULL = SessionConfig.wideband().with_turn_detection(TurnDetection.manual())
+
+
+@pytest.fixture(scope="module")
+def clip() -> AudioClip:
+    """A short spoken question."""
+    return shipped("question")
+
+
+@pytest.mark.parametrize("config", [MANUAL, NULL], ids=["None", "type: null"])
+def test_a_spoken_question_in_manual_mode(config: SessionConfig, clip: AudioClip) -> None:
+    """It is sent at once and committed: no pace, no silence, and no `response.create`."""
+    peer = Peer(latency=0, pace=math.inf)
+    with client(peer, config=config) as grok:
+        began = time.monotonic()
+        answer = grok.ask(clip, timeout=SOON)
+        assert time.monotonic() - began < 1
+    assert "seconds of speech" in answer.text
+    kinds = {type(event) for event in peer.received}
+    assert events.InputAudioBufferCommit in kinds
+    assert events.ResponseCreate not in kinds
+
+
+def test_a_spoken_question_at_the_pace_of_speech(clip: AudioClip, tmp_path: Path) -> None:
+    """With turn detection the sound takes its time, and its end is heard; a path is as good."""
+    path = tmp_path / "question.wav"
+    clip[0:1.0].save(path)
+    with Simulator(Script().hears("Hm?").says("I heard you."), latency=0, pace=math.inf) as server:
+        with GrokClient(KEY, url=server.url) as grok:
+            began = time.monotonic()
+            answer = grok.ask(path, timeout=SOON)
+            took = time.monotonic() - began
+        assert answer.text == "I heard you."
+        assert [turn.text for turn in answer.turns] == ["Hm?", "I heard you."]
+        assert 1.0 < took < 3.0
+        assert not any(isinstance(e, events.InputAudioBufferCommit) for e in server.received)
+
+
+def test_a_patient_server_gets_more_silence(
+    clip: AudioClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The silence after the question outlasts what the server waits for, however long that is."""
+    monkeypatch.setattr(_question, "_TAIL_MS", 500)
+    patient = TurnDetection(silence_duration_ms=1900)
+    config = SessionConfig.wideband().with_turn_detection(patient)
+    peer = Peer(Script().says("Yes?"), latency=0, pace=math.inf)
+    with client(peer, config=config) as grok:
+        assert grok.ask(clip[0:0.8], timeout=SOON).text == "Yes?"
+    sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
+    assert len(b"".join(sent)) / 48000 > 0.8 + 1.9 - 0.3
+
+
+def test_sound_of_another_format_is_converted(clip: AudioClip) -> None:
+    """Whatever the clip is, the server hears the session's input format."""
+    peer = Peer(latency=0, pace=math.inf)
+    config = SessionConfig.telephony().with_turn_detection(None)
+    with client(peer, config=config) as grok:
+        grok.ask(clip.to(pcm16(16000)), timeout=SOON)
+    (turn,) = peer.turns
+    sent = [e for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
+    assert sum(len(e.audio) for e in sent) == pytest.approx(clip.duration * 8000, rel=0.02)
+    assert turn
+
+
+def test_a_file_that_is_no_sound(tmp_path: Path) -> None:
+    """It is refused before anything is sent."""
+    (tmp_path / "x.wav").write_text("no sound")
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+        for path in ("x.wav", "missing.wav"):
+            with pytest.raises(AudioError):
+                grok.ask(tmp_path / path)
+    assert transport.types == ["session.update"]
+
+
+@pytest.mark.parametrize("latency", [0.5, 0.05])
+def test_a_pause_does_not_end_a_spoken_question(clip: AudioClip, latency: float) -> None:
+    """One answer, to the whole of it and not cut, though the server took the pause for the end."""
+    pause = AudioClip(clip.format.silence(400), clip.format)
+    question = clip[0:0.5] + pause + clip[0.5:1.0]
+    config = SessionConfig.wideband().with_turn_detection(TurnDetection(silence_duration_ms=200))
+    script = Script().says("A reply to the first half.").says("A whole reply.").says("And on.")
+    heard: list[str] = []
+    with (
+        Simulator(script, latency=latency) as server,
+        GrokClient(KEY, url=server.url, config=config) as grok,
+    ):
+        grok.on(events.ResponseCreated)(lambda e: heard.append(e.type))
+        answer = grok.ask(question, timeout=SOON)
+        assert (answer.text, answer.status) == ("A whole reply.", "completed")
+        assert not answer.interrupted
+        assert answer.turns[-1].audio == answer.audio.data
+        assert answer.latency.first_audio is not None
+        assert latency < answer.latency.first_audio < answer.latency.total < latency + 2
+        assert len(heard) == 2
+        assert grok.ask("Go on.", timeout=SOON).text == "And on."
+
+
+def test_the_silence_in_a_clip_is_no_part_of_the_question(clip: AudioClip) -> None:
+    """A reply that comes in the clip's own silence is the answer; it is not fed to its end."""
+    silence = AudioClip(clip.format.silence(20_000), clip.format)
+    with client(Script().says("Yes?")) as grok:
+        answer = grok.ask(clip[0:0.5] + silence, timeout=3.0)
+    assert answer.text == "Yes?"
+    assert 0 < answer.latency.total < 2
+
+
+@pytest.mark.parametrize("config", [None, MANUAL], ids=["vad", "manual"])
+@pytest.mark.parametrize(
+    "data", [b"", bytes(48000), b"\x10\x00\xf0\xff" * 1000], ids=["empty", "zeros", "quiet"]
+)
+def test_a_clip_that_is_silence(config: SessionConfig | None, data: bytes) -> None:
+    """No server would answer it: refused before anything is sent."""
+    transport = ScriptedTransport()
+    with (
+        scripted(transport, config=config) as grok,
+        pytest.raises(AudioError, match="holds nothing but silence: "),
+    ):
+        grok.ask(AudioClip(data))
+    assert transport.types == ["session.update"]
+
+
+@pytest.mark.parametrize("part", [-2, -1], ids=["item", "create"])
+def test_a_refused_question_raises(part: int) -> None:
+    """An error that names one of the question's events is raised by `ask`; the session lives."""
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+
+        def refuse(event: dict[str, Any]) -> None:
+            if event["type"] == "response.create":
+                about = transport.events[part]["event_id"]
+                error = {"type": "invalid_request_error", "message": "No.", "event_id": about}
+                transport.hears({"type": "error", "error": error})
+
+        transport.answers = refuse
+        with pytest.raises(ServerError, match="No") as caught:
+            grok.ask("?", timeout=SOON)
+        assert caught.value.type == "invalid_request_error"
+        assert grok.state == "open"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "timeout", "error", "says"),
+    [
+        ("?", math.nan, ValueError, "not NaN"),
+        ("?", "5", TypeError, "a number of seconds or None, not '5'"),
+        (None, 5, TypeError, "text, an AudioClip or a Path, not None"),
+        (b"RIFF", 5, TypeError, "text, an AudioClip or a Path, not b'RIFF'"),
+    ],
+)
+def test_what_cannot_be_asked(prompt: Any, timeout: Any, error: type[Exception], says: str) -> None:
+    """An argument that makes no sense is refused in one sentence, and nothing is sent."""
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+        with pytest.raises(error, match=says):
+            grok.ask(prompt, timeout=timeout)
+        assert isinstance(grok.submit(prompt, timeout=timeout).exception(SOON), error)
+    assert transport.types == ["session.update"]
+
+
+@pytest.mark.parametrize("searches", [False, True])
+def test_a_call_of_what_nobody_declared(caplog: pytest.LogCaptureFixture, searches: bool) -> None:
+    """The deadline's sentence names it, and one warning, unless the server has tools of its own."""
+    transport = ScriptedTransport()
+    config = SessionConfig.wideband()
+    if searches:
+        config = config.with_tools([GrokToolDefinition.web_search()])
+    with scripted(transport, config=config) as grok:
+
+        def call(event: dict[str, Any]) -> None:
+            if event["type"] == "response.create":
+                flow = [
+                    flows.created("r1", event["response"]["metadata"]),
+                    *flows.function_call("r1", "f", "nope"),
+                    flows.done("r1", flows.item("f", "function_call", name="nope")),
+                    flows.ev("ping", timestamp=1),
+                ]
+                transport.hears(*(Frame(TEXT, _codec.encode(each)) for each in flow))
+
+        transport.answers = call
+        with pytest.raises(
+            DeadlineExceeded, match=r"the call of 'nope', which this client did not declare, is the"
+        ):
+            grok.ask("?", timeout=0.2)
+    told = [record.message for record in caplog.records if "nope" in record.message]
+    assert len(told) == (0 if searches else 1)
+
+
+def test_an_error_of_somebody_else_is_not_ours() -> None:
+    """An error that names no event of the question leaves it waiting."""
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+        transport.answers = lambda _: transport.hears(
+            {"type": "error", "error": {"type": "x", "message": "y", "event_id": "other"}}
+        )
+        with pytest.raises(DeadlineExceeded):
+            grok.ask("?", timeout=0.1)
+
+
+def test_sound_that_finds_no_room(clip: AudioClip) -> None:
+    """A line that takes no more sound ends the question with the reason."""
+    transport = ScriptedTransport()
+    with scripted(transport, send_timeout=0.05) as grok:
+        transport.valve.clear()
+        grok._lifecycle.connection()._outbox.maxsize = 2
+        ended = threading.Event()
+
+        def chatter() -> None:
+            while not ended.wait(0.02):
+                transport.hears({"type": "ping"})
+
+        thread = threading.Thread(target=chatter)
+        thread.start()
+        with pytest.raises(SendQueueFull):
+            grok.ask(clip, timeout=SOON)
+        ended.set()
+        thread.join()
+
+
+def test_a_feeder_that_fails(clip: AudioClip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong while the sound is fed is the question's error, at once."""
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+
+        def breaks(_pcm: bytes) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(grok, "send_audio", breaks)
+        with pytest.raises(ZeroDivisionError):
+            grok.ask(clip, timeout=None)
+
+
+def test_a_session_that_ends_while_sound_is_fed(clip: AudioClip) -> None:
+    """The feeder leaves it to the pump to say so."""
+    transport = ScriptedTransport()
+    with scripted(transport) as grok:
+
+        def end(event: dict[str, Any]) -> None:
+            if event["type"] == "input_audio_buffer.append":
+                transport.hears_close(4001)
+
+        transport.answers = end
+        with pytest.raises(ConnectionClosedError):
+            grok.ask(clip, timeout=None)
