@@ -15,8 +15,7 @@ import warnings
 from array import array
 from collections.abc import Callable
 
-from grok_rt.audio import _g711, _pcm, _resample
-from grok_rt.audio import shipped
+from grok_rt.audio import _g711, _pcm, _resample, shipped
 
 Cases = dict[str, Callable[[], object]]
 

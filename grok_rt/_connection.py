@@ -26,7 +26,7 @@ import attrs
 from grok_rt import _codec, events
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
 from grok_rt._ledger import Ledger
-from grok_rt._liveness import Backlog, Keepalive
+from grok_rt._liveness import Backlog, Keepalive, Limits
 from grok_rt._queues import Inbox, Outbox, Parcel, QueueClosed
 from grok_rt.errors import (
     ConnectionClosed,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from grok_rt._session import Session
     from grok_rt._transport import Transport
 
-__all__ = ["Connection", "Limits"]
+__all__ = ["Connection"]
 
 log = logging.getLogger("grok_rt")
 
@@ -53,33 +53,6 @@ _GRACE = 1.0  # seconds that a thread may take to end once it has been woken
 
 #: The lines of this process that `_close_all` has to close; nothing else looks here.
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
-
-
-@attrs.frozen
-class Limits:
-    """Bounds and deadlines of a connection; seconds and bytes.
-
-    Attributes:
-        send_timeout: how long `send` waits for room in the outbox.
-        close_timeout: how long the peer may take to answer a close.
-        ping_interval: silence after which we ping; None: never.
-        dead_after: silence after which the peer counts as dead; None: never.
-        max_backlog: bytes that wait for the pump at the most.
-        stall_timeout: how long the backlog may stay above its bounds.
-        outbox_items: events that wait for the writer at the most.
-        outbox_bytes: their bytes at the most.
-        max_backlog_age: seconds of the conversation that wait for the pump at the most.
-    """
-
-    send_timeout: float = 10.0
-    close_timeout: float = 5.0
-    ping_interval: float | None = 5.0
-    dead_after: float | None = 15.0
-    max_backlog: int = 64 << 20
-    stall_timeout: float = 30.0
-    outbox_items: int = 256
-    outbox_bytes: int = 4 << 20
-    max_backlog_age: float = 120.0
 
 
 class Connection:

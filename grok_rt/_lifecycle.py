@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from grok_rt import events
-from grok_rt._connection import Connection, Limits
+from grok_rt._connection import Connection
+from grok_rt._liveness import Limits
 from grok_rt.errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -35,7 +36,7 @@ __all__ = ["Lifecycle", "State"]
 
 State = Literal["new", "connecting", "open", "closing", "closed"]
 
-_GIVE_UP = 1.0  # seconds for the close of a session that never stood
+_GIVE_UP = 0.2  # seconds for the close of a session that never stood
 
 
 class Lifecycle:
@@ -179,7 +180,9 @@ class Lifecycle:
 
     def _connect(self, deadline: float, why_stalled: Callable[[], str]) -> Connection:
         transport = self._opening.dial(
-            max(0.0, deadline - time.monotonic()), on_socket=self._remember
+            max(0.0, deadline - time.monotonic()),
+            dead_after=self._limits.dead_after,
+            on_socket=self._remember,
         )
         connection = Connection(
             transport,

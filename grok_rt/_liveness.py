@@ -1,4 +1,4 @@
-"""Whether both ends keep up: a server that has gone silent, a pump that has fallen behind.
+"""Bounds, and whether both ends keep up: a silent server, a pump that has fallen behind.
 
 Pure: no thread and no clock; each is told the time in monotonic seconds. `Keepalive` is
 asked by the writer, whose waiting is its clock, and told by the reader; `Backlog` is the
@@ -10,17 +10,46 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import attrs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from grok_rt._queues import Inbox
 
-__all__ = ["Backlog", "Keepalive"]
+__all__ = ["Backlog", "Keepalive", "Limits"]
 
 log = logging.getLogger("grok_rt")
 
 _LOOK_EVERY = 1.0
 _WARN_AT = 4  # a quarter of the bounds
+
+
+@attrs.frozen
+class Limits:
+    """Bounds and deadlines of a connection; seconds and bytes.
+
+    Attributes:
+        send_timeout: how long `send` waits for room in the outbox.
+        close_timeout: how long the peer may take to answer a close.
+        ping_interval: silence after which we ping; None: never.
+        dead_after: silence after which the peer counts as dead; None: never.
+        max_backlog: bytes that wait for the pump at the most.
+        stall_timeout: how long the backlog may stay above its bounds.
+        outbox_items: events that wait for the writer at the most.
+        outbox_bytes: their bytes at the most.
+        max_backlog_age: seconds of the conversation that wait for the pump at the most.
+    """
+
+    send_timeout: float = 10.0
+    close_timeout: float = 5.0
+    ping_interval: float | None = 5.0
+    dead_after: float | None = 15.0
+    max_backlog: int = 64 << 20
+    stall_timeout: float = 30.0
+    outbox_items: int = 256
+    outbox_bytes: int = 4 << 20
+    max_backlog_age: float = 120.0
 
 
 class Keepalive:

@@ -149,7 +149,13 @@ class Opening:
         if self.auth not in get_args(Auth):
             raise ConfigError(f"auth is one of {', '.join(get_args(Auth))}, not {self.auth!r}")
 
-    def dial(self, timeout: float, *, on_socket: Callable[[socket.socket], None]) -> Transport:
+    def dial(
+        self,
+        timeout: float,
+        *,
+        dead_after: float | None,
+        on_socket: Callable[[socket.socket], None],
+    ) -> Transport:
         """Open the line; blocks up to `timeout` seconds, beside what a callable key takes.
 
         Raises:
@@ -168,6 +174,7 @@ class Opening:
             ssl_context=self.ssl_context,
             proxy=self.proxy,
             allow_insecure=self.allow_insecure,
+            dead_after=dead_after,
             on_socket=on_socket,
         )
 

@@ -12,7 +12,7 @@ from grok_rt.models import SessionConfig
 from grok_rt.models._limits import refuse, whole
 
 if TYPE_CHECKING:
-    from grok_rt._connection import Limits
+    from grok_rt._liveness import Limits
 
 __all__ = ["check_times", "session_config"]
 

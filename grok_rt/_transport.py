@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -54,7 +56,9 @@ class Transport(Protocol):
         """
 
     def recv(self) -> Sequence[Frame]:
-        """Block until a message or control frame is whole; return all that are. One thread only.
+        """Block until something has come; return the messages and control frames that are whole.
+
+        There may be none yet, of a long message. One thread at a time.
 
         Raises:
             ConnectionClosedError: the connection is gone (code 1006).
@@ -81,9 +85,7 @@ class WebSocketTransport:
         self._raw = raw
         self._stream = stream
         self._reader = reader
-        self._breach: RemoteProtocolError | None = (
-            None  # the peer broke the protocol: nobody will receive any more
-        )
+        self._breach: RemoteProtocolError | None = None  # the end of all receiving
         self._shut = False
         self._lock = threading.Lock()  # the descriptor is released by one, once
 
@@ -99,6 +101,7 @@ class WebSocketTransport:
         proxy: str | None = ENVIRONMENT,
         max_size: int = 16 << 20,
         allow_insecure: bool = False,
+        dead_after: float | None = None,
         on_socket: Callable[[socket.socket], None] | None = None,
     ) -> WebSocketTransport:
         """Open a connection; blocks for `timeout` seconds at most, whatever the network does.
@@ -113,6 +116,8 @@ class WebSocketTransport:
             proxy: a proxy's URL (http, https, socks4, socks5); None to go directly.
             max_size: the longest message taken from the server, in bytes.
             allow_insecure: let ``ws://`` leave this machine, the key in plain sight.
+            dead_after: seconds of silence after which `recv` gives the server up, whatever the
+                writer is stuck in; None: never.
             on_socket: called with the raw socket once it is dialled; another thread's
                 ``shutdown`` of it ends the rest of this call.
 
@@ -137,6 +142,8 @@ class WebSocketTransport:
             reader.room(len(early))[: len(early)] = early
             reader.filled(len(early))
             line.wire.set_deadline(None)
+            if dead_after is not None:
+                _limit_silence(line.raw, dead_after)
             return cls(line.raw, line.stream, reader)
         except BaseException:
             line.raw.close()
@@ -150,7 +157,7 @@ class WebSocketTransport:
             raise self._lost(error) from error
 
     def recv(self) -> list[Frame]:
-        """Block until a message or control frame is whole; return all that are.
+        """Block until something has come; return the messages and control frames that are whole.
 
         Raises:
             ConnectionClosedError: the connection is gone (code 1006).
@@ -162,24 +169,28 @@ class WebSocketTransport:
         reader = self._reader
         frames: list[Frame] = []
         try:
-            while True:
-                while (frame := reader.next()) is not None:
-                    frames.append(frame)
-                if frames:
-                    return frames
-                if self._shut:  # the kernel may still hold, or take, more than we want
-                    raise self._lost(None)
-                count = self._stream.recv_into(reader.room())
-                if not count:
-                    raise self._lost(None)
-                reader.filled(count)
+            while (frame := reader.next()) is not None:  # of what came with the one before
+                frames.append(frame)
+            if frames:
+                return frames
+            if self._shut:  # the kernel may still hold, or take, more than we want
+                raise self._lost(None)
+            count = self._stream.recv_into(reader.room())
+            if not count:
+                raise self._lost(None)
+            reader.filled(count)
+            while (frame := reader.next()) is not None:
+                frames.append(frame)
+        except BlockingIOError as error:
+            why = "the server has been silent for too long"
+            raise ConnectionClosedError(1006, why, error) from error
         except OSError as error:
             raise self._lost(error) from error
         except RemoteProtocolError as breach:
             self._breach = breach
             if not frames:
                 raise
-            return frames
+        return frames
 
     def shutdown(self) -> None:
         """Wake whoever is in `send` or `recv`: both raise from now on."""
@@ -214,6 +225,14 @@ class WebSocketTransport:
             return ConnectionClosedError(1006, "the server hung up without a close frame")
         why = error.strerror or type(error).__name__
         return ConnectionClosedError(1006, f"the connection was lost ({why})", error)
+
+
+def _limit_silence(raw: socket.socket, seconds: float) -> None:
+    """Let the kernel end a receive after that long; the socket blocks for life all the same."""
+    if hasattr(socket, "SO_RCVTIMEO") and os.name == "posix":
+        whole, rest = divmod(seconds, 1)
+        timeval = struct.pack("ll", int(whole), int(rest * 1e6))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
 
 
 class _Upgrade:

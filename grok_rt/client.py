@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
 from grok_rt._asking import GrokAsker, Questions
-from grok_rt._connection import Connection, Limits
+from grok_rt._connection import Connection
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
+from grok_rt._liveness import Limits
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._queues import Inbox

@@ -293,3 +293,77 @@ def test_how_it_shows() -> None:
     silent = text_question().answer(1.0)
     assert repr(silent) == "Answer('', status='incomplete', total=1.00)"
     assert "<audio" not in silent._repr_html_()
+
+
+# --- a question that is still being spoken -----------------------------------------------------
+
+CUT = [*announced("r0", "b"), sound("r0", "b", "hel"), words("r0", "b", "Half"), done("r0")]
+REST = [started("v"), user_audio("v"), stopped("v"), committed("v")]
+
+
+def being_spoken(*flow: events.Event) -> AnswerBuilder:
+    """A question whose pause the server took for its end; events one second apart."""
+    builder = AnswerBuilder(0.0, pcm16(), settled=False)
+    for second, event in enumerate([started("u"), stopped("u"), created("r0"), *flow], start=1):
+        assert not builder.feed(event, float(second))
+    return builder
+
+
+@pytest.mark.parametrize(
+    "first",
+    [[done("r0")], CUT, [done("r0", status="cancelled")], reply("r0", "b")[1:]],
+    ids=["before it spoke", "while it spoke", "as documented", "after it spoke"],
+)
+@pytest.mark.parametrize("settles", [0, 3, 99], ids=["at once", "within", "later"])
+def test_a_reply_to_a_part_is_no_answer(first: list[events.Event], settles: int) -> None:
+    """Whenever the server's end of the question comes, the reply to all of it is the answer."""
+    builder = being_spoken(*first, started("v"))
+    builder.said(40.0)
+    for number, event in enumerate([*REST[1:], created("r1")]):
+        if number == settles:
+            assert not builder.settle()
+        assert not builder.feed(event, 41.0)
+    if settles == 99:
+        assert not builder.settle()
+    rest = reply("r1", "a")[1:]
+    for event in rest:
+        whole = builder.feed(event, 42.0)
+    answer = builder.answer(43.0)
+    assert whole
+    assert (answer.text, answer.audio.data) == ("Hello.", SOUND["hel"] + SOUND["lo"])
+    assert (answer.status, answer.interrupted) == ("completed", False)
+    assert (answer.latency.first_audio, answer.latency.total) == (2.0, 2.0)
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 20
+
+
+def test_a_reply_that_nothing_followed_is_the_answer() -> None:
+    """Where no speech comes after it, it is; and its own times count, not those of the silence."""
+    builder = being_spoken(*reply("r0", "b")[1:])
+    builder.said(50.0)
+    assert builder.settle()
+    assert builder.settle()
+    answer = builder.answer(60.0)
+    assert (answer.text, answer.status, answer.interrupted) == ("Hello.", "completed", False)
+    assert answer.latency.first_audio == 5.0
+    assert answer.latency.total == 13.0
+
+
+def test_a_reply_that_was_cut_last_says_so() -> None:
+    """Once all of the question was heard, a bare `response.done` is the end, spoken or not."""
+    for cut in (CUT, [done("r0")]):
+        builder = being_spoken()
+        assert not builder.settle()
+        assert [builder.feed(event, 9.0) for event in cut][-1]
+        assert builder.answer(9.0).interrupted
+
+
+def test_a_call_that_nobody_declared_is_named() -> None:
+    """What the server has to answer is told, and forgotten when it was answered."""
+    builder = text_question()
+    follow(builder, created("r1", MARK), *function_call("r1", "f", "nope"), done("r1"))
+    assert builder.leaked == "nope"
+    assert "the call of 'nope', which this client did not declare, is the se" in builder.awaited
+    follow(builder, created("r2"), words("r2", "a", "It is"))
+    assert builder.leaked is None
+    assert set(builder.response_ids) == {"r1", "r2"}

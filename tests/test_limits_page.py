@@ -26,8 +26,8 @@ from grok_rt import (
     client,
     tokens,
 )
-from grok_rt._connection import Limits
 from grok_rt._line import dialling, http, refusals
+from grok_rt._liveness import Limits
 from grok_rt.audio import _wav
 from grok_rt.conversation import Conversation
 from grok_rt.streams import paced

@@ -145,7 +145,6 @@ def test_a_slow_line_is_not_a_dead_one(scheme: str) -> None:
         assert sum(isinstance(e, events.ResponseDone) for e in told) == 3
 
 
-@pytest.mark.xfail(strict=False, reason="bytes count as life only once their message is whole")
 def test_a_long_message_on_a_slow_line_is_not_silence() -> None:
     """A server whose bytes keep coming is alive, however long its message takes."""
 
@@ -164,7 +163,6 @@ def test_a_long_message_on_a_slow_line_is_not_silence() -> None:
             assert any(isinstance(e, events.AudioDelta) for e in client)
 
 
-@pytest.mark.xfail(strict=False, reason="a writer that hangs in the line cannot look at the clock")
 def test_a_stuck_line_is_noticed_without_a_sender() -> None:
     """A server that takes nothing is dead after `dead_after`, even if nobody sends any more."""
     with breaking(listens, "ws") as line:

@@ -185,7 +185,7 @@ class Relay:
             now = time.monotonic()
             way.credit = min(way.credit + RATE * (now - way.paid_at), RATE / 10)
             way.paid_at = now
-            share = min(share, int(way.credit))
+            share = max(0, min(share, int(way.credit)))
         if share:
             try:
                 sent = way.sink.send(way.pending[:share])
@@ -194,7 +194,8 @@ class Relay:
             except OSError:  # nobody is there any more
                 way.pending.clear()
                 return
-            way.credit -= sent
+            if self._fault == "slow":
+                way.credit -= sent
             way.seen += way.pending[:sent]
             del way.pending[:sent]
             self._strike_if_due()

@@ -16,6 +16,6 @@ class Taker:
         self._frames: deque[Frame] = deque()
 
     def __call__(self) -> Frame:
-        if not self._frames:
+        while not self._frames:
             self._frames += self._transport.recv()
         return self._frames.popleft()
