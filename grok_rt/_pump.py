@@ -48,6 +48,7 @@ class Waiter:
         self.what = what
         self.offer = offer
         self.thread = threading.get_ident()
+        self.met = False  # it has enough, and is told when all have heard it
         self.done = False
         self.error: BaseException | None = None
 
@@ -189,7 +190,7 @@ class Pump:
         """After the connection's end: end the waits of some threads, though nobody may pump."""
         for waiter in self._waiters:
             if waiter.thread in threads:
-                self.finish(waiter, self._closed())
+                self.finish(waiter, waiter.error if waiter.met else self._closed())
 
     def _lead(self, waiter: Waiter, deadline: float | None) -> None:
         """Pump for all who wait, until this one has enough or an explicit pump has come."""
@@ -322,15 +323,16 @@ class Pump:
 
     def _offer(self, event: events.Event, satisfied: list[Waiter]) -> None:
         for waiter in self._waiters:
-            if waiter.done:
+            if waiter.done or waiter.met:
                 continue
             try:
-                if waiter.offer(event):
-                    satisfied.append(waiter)
+                waiter.met = waiter.offer(event)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
                 waiter.error = error
+                waiter.met = True
+            if waiter.met:
                 satisfied.append(waiter)
 
     def _dispatch(self) -> None:
