@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from grok_rt import _codec, events
+from grok_rt import events
+from grok_rt._frames import frame_of, said, sound_frame
+from grok_rt._frames import heard as heard_in
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
 from grok_rt._ledger import Ledger
 from grok_rt._liveness import Backlog, Keepalive, Limits
@@ -151,25 +153,25 @@ class Connection:
         is_audio = isinstance(event, events.InputAudioBufferAppend)
         if not is_audio and not event.event_id and isinstance(event, events.ClientEvent):
             event = attrs.evolve(event, event_id=self.ledger.new_event_id())
-        self._put(Parcel(Frame(TEXT, _codec.encode(event)), is_audio), timeout)
+        self._put(Parcel(frame_of(event), is_audio), timeout)
 
-    def send_audio(self, pcm: bytes, *, timeout: float | None = None) -> None:
+    def send_audio(self, pcm: bytes, *, bare: bool = False, timeout: float | None = None) -> None:
         """Queue sound; like `send`, without an event object on the way."""
-        self._put(Parcel(Frame(TEXT, _codec.encode_append(pcm)), is_audio=True), timeout)
+        self._put(Parcel(sound_frame(pcm, bare=bare), is_audio=True), timeout)
 
-    def send_newest_audio(self, pcm: bytes) -> int:
+    def send_newest_audio(self, pcm: bytes, *, bare: bool = False) -> int:
         """Queue sound at once, in place of the oldest sound that waits if need be.
 
         Returns:
             The bytes of sound that were dropped: these too, if nothing but events waits.
         """
-        frame = Frame(TEXT, _codec.encode_append(pcm))
+        frame = sound_frame(pcm, bare=bare)
         dropped = self._outbox.drop_oldest_audio(len(frame.data))
         try:
             self._put(Parcel(frame, is_audio=True), 0.0)
         except SendQueueFull:
             dropped.append(frame)
-        lost = (_codec.decode(each.data) for each in dropped)
+        lost = map(said, dropped)
         return sum(len(e.audio) for e in lost if isinstance(e, events.InputAudioBufferAppend))
 
     def _put(self, parcel: Parcel, timeout: float | None) -> None:
@@ -182,7 +184,7 @@ class Connection:
                 self._lost(ConnectionClosedError(1006, why))
                 raise self.ledger.error() from None
             text = f"no room in the outbox for {wait:g} s: the server or the network is too slow"
-            raise SendQueueFull(text, _codec.decode(parcel.frame.data)) from None
+            raise SendQueueFull(text, said(parcel.frame)) from None
         except QueueClosed:
             error = self.ledger.error()
             raise error from error.cause
@@ -199,7 +201,7 @@ class Connection:
             SendQueueFull: no room in time.
             GrokError: as `Ledger.update`.
         """
-        parcel = Parcel(Frame(TEXT, _codec.encode(event)), closes_gate=True)
+        parcel = Parcel(frame_of(event), closes_gate=True)
         try:
             return self.ledger.update(
                 event.event_id or "", lambda left: self._put(parcel, left), timeout
@@ -260,7 +262,7 @@ class Connection:
         heard: list[tuple[events.Event, int]] = []
         for opcode, data in frames:
             if opcode == TEXT:
-                heard.append((_decoded(data), len(data)))
+                heard.append((heard_in(data), len(data)))
             elif opcode == BINARY:
                 self._hear(heard, now)  # it says which item this sound is of
                 heard = [(self._session.binary_audio(data), len(data))]
@@ -314,7 +316,7 @@ class Connection:
         self._transport.close()
         try:
             unsent = (*self._in_flight, *self._abandoned)
-            self.ledger.unsent = tuple(_codec.decode(f.data) for f in unsent if f.opcode == TEXT)
+            self.ledger.unsent = tuple(said(f) for f in unsent if f.opcode in (TEXT, BINARY))
         finally:
             try:
                 self._on_end(self)
@@ -331,7 +333,7 @@ class Connection:
                     self._in_flight = batch
                     self._transport.send(batch)
                     self._in_flight = []
-                    self.events_sent += sum(frame.opcode == TEXT for frame in batch)
+                    self.events_sent += sum(frame.opcode in (TEXT, BINARY) for frame in batch)
                     if batch[-1].opcode == CLOSE:
                         break
                 self._tick()
@@ -362,7 +364,7 @@ class Connection:
 
     def _send_now(self, outgoing: Sequence[events.ClientEvent]) -> None:
         for event in outgoing:
-            self._outbox.put_now(Frame(TEXT, _codec.encode(event)))
+            self._outbox.put_now(frame_of(event))
 
     def _lost(self, cause: ConnectionClosed) -> None:
         """No more frames either way: wake both threads."""
@@ -374,13 +376,6 @@ class Connection:
         """The session cannot go on, but the line can: say so with a close frame."""
         self.ledger.end(cause)
         self._outbox.close(Frame(CLOSE, close_payload(cause.code)))
-
-
-def _decoded(data: bytes) -> events.Event:
-    try:
-        return _codec.decode(data)
-    except RemoteProtocolError as error:
-        return events.Malformed(data=data, error=error)
 
 
 @atexit.register
