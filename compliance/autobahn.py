@@ -47,7 +47,6 @@ class EchoLine:
         self._messages: collections.deque[Frame] = collections.deque()
         self._over = threading.Event()
         self._connection = Connection(
-            self,
             Session({}),
             Inbox(),
             LIMITS,
@@ -57,7 +56,7 @@ class EchoLine:
 
     def run(self, timeout: float) -> bool:
         """Echo until the connection is over; False if that was not so in `timeout` seconds."""
-        self._connection.start()
+        self._connection.start(self)
         done = self._over.wait(timeout)
         self._connection.close()
         return done

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from grok_rt import errors, events
 from grok_rt._handlers import on
+from grok_rt._reconnect import Reconnect
 from grok_rt._unset import UNSET
 from grok_rt.answer import Answer
 from grok_rt.audio import PCMA, PCMU, AudioClip, AudioFormat, pcm16
@@ -73,6 +74,7 @@ __all__ = [
     "MissingExtra",
     "ProtocolError",
     "RateLimited",
+    "Reconnect",
     "RemoteProtocolError",
     "SendQueueFull",
     "ServerError",

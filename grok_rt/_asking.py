@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["GrokAsker", "Questions"]
 
 _RETRY = 0.5  # seconds until a question is put again that found something else being answered
+_PATIENCE = 10.0  # seconds to wait for an event before looking again
 _LOOK = 0.05  # seconds for a question to notice by itself that the connection has closed
 
 
@@ -129,6 +130,10 @@ class GrokAsker(GrokSender):
             prompt: the question.
             timeout: seconds for all of it, waiting for its turn too; None: no limit.
 
+        Returns:
+            The answer. Where the connection is lost and the client reconnects, a question of
+            whose answer nothing had come is put again; otherwise the answer is ``incomplete``.
+
         Raises:
             DeadlineExceeded: the answer did not end; the sentence says what was missing.
             ServerError: the server refused the question.
@@ -139,7 +144,8 @@ class GrokAsker(GrokSender):
         deadline = _deadline(timeout)
         connection = self._lifecycle.open_connection()
         self._pump.refuse_in_handler("an answer")
-        question = Question(self, self.config, prompt, connection.ledger.new_event_id())
+        ask_id = connection.ledger.new_event_id()
+        question = Question(self, self._put, self.config, prompt, ask_id)
         before = "it was not asked"
         try:
             _check(deadline)
@@ -175,6 +181,9 @@ class GrokAsker(GrokSender):
         self._questions.submit(work)
         return future
 
+    def _put(self, ask_id: str, *question: events.ClientEvent) -> None:
+        self._lifecycle.through(lambda connection: connection.ledger.ask(ask_id, *question))
+
     def _answered(self, question: Question, deadline: float | None) -> Answer:
         try:
             while True:
@@ -182,14 +191,23 @@ class GrokAsker(GrokSender):
                     finish = functools.partial(self._pump.finish, waiter)
                     with question.posed(finish):
                         self._pump.wait(waiter, _left(deadline))
-                if not question.collided:
+                if question.is_answered:
                     return question.answer()
-                self._wait_until(lambda: False, time.monotonic() + _RETRY, deadline)
+                self._forget(question)
+                if question.collided:
+                    self._wait_until(lambda: False, time.monotonic() + _RETRY, deadline)
+                self._wait_for_line(deadline)
                 self._wait_for_quiet(deadline)
         except BaseException:
-            if question.is_open:
+            if question.is_open and not self._is_reconnecting():
                 self._take_back(question)
             raise
+        finally:
+            self._forget(question)
+
+    def _forget(self, question: Question) -> None:
+        """It is not to be put again behind our back."""
+        self._lifecycle.connection().ledger.given_up(question.ask_id)
 
     def _take_back(self, question: Question) -> None:
         """Nobody waits for the answer: the next question must not meet it. Never blocks."""
@@ -205,6 +223,15 @@ class GrokAsker(GrokSender):
             if question.is_spoken:
                 clear = events.InputAudioBufferClear(event_id=ledger.best_effort_id())
                 connection.send(clear, timeout=0.0)
+
+    def _is_reconnecting(self) -> bool:
+        return self._lifecycle.state == "reconnecting"
+
+    def _wait_for_line(self, deadline: float | None) -> None:
+        """Wait while there is no connection: what speaks must not speak in vain."""
+        while self._is_reconnecting():
+            soon = time.monotonic() + _PATIENCE
+            self._wait_until(lambda: not self._is_reconnecting(), soon, deadline)
 
     def _wait_for_quiet(self, deadline: float | None) -> None:
         """Wait while a response or the user speaks: the server would refuse the question."""

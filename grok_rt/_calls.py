@@ -8,12 +8,14 @@ was interrupted. Pure, and part of `Session`, which says what speaks.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from grok_rt import events
+from grok_rt._unconfirmed import Unconfirmed
 from grok_rt.errors import LocalProtocolError
 from grok_rt.models import ConversationItem
 
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls", "Declared", "remember"]
 
+_V = TypeVar("_V")
+
 _UNANSWERED = "The application did not answer this call in time."
+_FOREIGN = "is a call of the server's own tools; it must not be answered"
+_FORGOTTEN = "belongs to a conversation that the server has forgotten"
 _REMEMBERED = 1000
 
 
@@ -67,6 +73,7 @@ class Calls:
         response_id: the response that speaks, or None; kept by the session.
         heard_at: when that response gave its last sign of life.
         speech_at: when the user's speech was noticed last; None: the user is silent.
+        unconfirmed: what has left and has to be said again if the line is lost.
 
     Args:
         declared: the functions that the application declared, by name; looked at live.
@@ -87,9 +94,11 @@ class Calls:
         self._declared = declared
         self._new_event_id = new_event_id
         self._groups: dict[str | None, _Group] = {}
-        self._foreign: OrderedDict[str, None] = OrderedDict()
+        self.unconfirmed = Unconfirmed()
+        self._unanswerable: OrderedDict[str, str] = OrderedDict()
         self._answered: OrderedDict[str, None] = OrderedDict()
         self._continue = False
+        self._suspended = False
 
     def called(
         self, event: events.ResponseFunctionCallArgumentsDone, now: float
@@ -99,7 +108,7 @@ class Calls:
         declared = self._declared.get(event.name)
         if declared is None:
             # Server-side searches leak as function calls; an answer would be spoken about.
-            remember(self._foreign, call_id)
+            remember(self._unanswerable, call_id, _FOREIGN)
             return None
         if call_id in self._answered or self._group_of(call_id) is not None:
             return None
@@ -120,10 +129,8 @@ class Calls:
         """
         # A lone surrogate could not leave this machine; the books must not fail on release.
         output = output.encode("utf-8", "replace").decode()
-        if call_id in self._foreign:
-            raise LocalProtocolError(
-                f"{call_id} is a call of the server's own tools; it must not be answered"
-            )
+        if why := self._unanswerable.get(call_id):
+            raise LocalProtocolError(f"{call_id} {why}")
         if group := self._group_of(call_id):
             if group.outputs[call_id] is not None:
                 raise _answered_twice(call_id)
@@ -132,9 +139,8 @@ class Calls:
         if call_id in self._answered:
             raise _answered_twice(call_id)
         # A call we never saw, perhaps of a session before this one: nothing to hold it for.
-        remember(self._answered, call_id)
-        self._continue = True
-        return [self._output(call_id, output), *self.release()]
+        self._groups[call_id] = _Group({call_id: output}, response_done=True)
+        return self.release()
 
     def began(self, response_id: str | None, now: float) -> None:
         """A response was created: all before it are over, `response.done` or not."""
@@ -157,6 +163,7 @@ class Calls:
     def interrupted(self) -> None:
         """The response that speaks shall stop: nothing follows its calls."""
         self._continue = False
+        self.unconfirmed.ends_here()
         if group := self._groups.get(self.response_id):
             group.interrupted = True
 
@@ -175,18 +182,42 @@ class Calls:
 
     def release(self) -> list[events.ClientEvent]:
         """What may leave now: outputs of finished responses, then one `response.create`."""
-        send: list[events.ClientEvent] = []
+        if self._suspended:
+            return []
+        outputs: dict[str, events.ClientEvent] = {}
         for response_id, group in list(self._groups.items()):
             if group.response_done and group.answered:
                 del self._groups[response_id]
                 for call_id, output in group.outputs.items():
-                    remember(self._answered, call_id)
-                    send.append(self._output(call_id, output or ""))
+                    remember(self._answered, call_id, None)
+                    outputs[call_id] = self._output(call_id, output or "")
                 self._continue |= not group.interrupted
-        if self._continue and self.response_id is None and self.speech_at is None:
-            self._continue = False
-            send.append(events.ResponseCreate(event_id=self._new_event_id()))
-        return send
+        self.unconfirmed.answered(outputs)
+        if not self._continue or self.response_id is not None or self.speech_at is not None:
+            return [*outputs.values()]
+        self._continue = False
+        create = events.ResponseCreate(event_id=self._new_event_id())
+        self.unconfirmed.continues(create)
+        return [*outputs.values(), create]
+
+    def suspend(self) -> None:
+        """The line is lost, and with it all that spoke: nothing leaves until `resume`."""
+        self._suspended = True
+        self.response_id = self.speech_at = None
+        for group in self._groups.values():
+            group.response_done = True
+
+    def resume(self, *, same: bool) -> None:
+        """There is a line again; but only the `same` conversation knows of these calls."""
+        self._suspended = False
+        if same:
+            self.release()
+            return
+        for call_id in itertools.chain.from_iterable(g.outputs for g in self._groups.values()):
+            remember(self._unanswerable, call_id, _FORGOTTEN)
+        self._groups.clear()
+        self._continue = False
+        self.unconfirmed.forget_calls()
 
     def due(self, now: float) -> list[events.ClientEvent]:
         """Release what was held too long, and answer the calls that nobody answered."""
@@ -238,8 +269,8 @@ def _answered_twice(call_id: str) -> LocalProtocolError:
     return LocalProtocolError(f"{call_id} has its answer already; each call takes one")
 
 
-def remember(memory: OrderedDict[str, None], key: str) -> None:
+def remember(memory: OrderedDict[str, _V], key: str, value: _V) -> None:
     """Keep the last thousand: an endless conversation must not grow."""
-    memory[key] = None
+    memory[key] = value
     if len(memory) > _REMEMBERED:
         memory.popitem(last=False)

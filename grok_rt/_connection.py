@@ -8,6 +8,8 @@ death is kept, and every later call raises it. No lock is held while calling use
 Close is a protocol: refuse, drain, the close frame last, wait for the peer until the
 deadline, shut the line down, join, release the descriptor, tell. It starts no thread, so
 that it works while the interpreter exits; every open line is then closed with 1001.
+
+It exists before its line does: `Outgoing`, its other half, takes what is said meanwhile.
 """
 
 from __future__ import annotations
@@ -15,28 +17,23 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import queue
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
-import attrs
-
 from grok_rt import events
-from grok_rt._frames import frame_of, said, sound_frame
 from grok_rt._frames import heard as heard_in
+from grok_rt._frames import said
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
-from grok_rt._ledger import Ledger
 from grok_rt._liveness import Backlog, Keepalive, Limits
-from grok_rt._queues import Inbox, Outbox, Parcel, QueueClosed
+from grok_rt._outgoing import Outgoing
+from grok_rt._queues import Inbox
 from grok_rt.errors import (
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
-    LocalProtocolError,
     RemoteProtocolError,
-    SendQueueFull,
 )
 
 if TYPE_CHECKING:
@@ -51,21 +48,22 @@ log = logging.getLogger("grok_rt")
 
 _CLEAN = (1000, 1001, 1005)  # 1005: a close frame without a code
 _EXIT_TIMEOUT = 1.0
+_LOOK_AGAIN = 1.0  # seconds after which to look for a pause again
 _GRACE = 1.0  # seconds that a thread may take to end once it has been woken
 
 #: The lines of this process that `_close_all` has to close; nothing else looks here.
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
-class Connection:
+class Connection(Outgoing):
     """The two threads and their queues around one transport.
 
     Attributes:
-        ledger: the books, and what ended the connection.
         events_sent: how many events have left this machine.
+        is_final: nothing may follow it, for this program has ended it.
+        is_retired: it has ended itself, for another to follow.
 
     Args:
-        transport: an open line; the connection closes it.
         session: the books; shared with nobody while this connection lives.
         inbox: where events go; it outlives the connection.
         limits: bounds and deadlines.
@@ -75,7 +73,6 @@ class Connection:
 
     def __init__(
         self,
-        transport: Transport,
         session: Session,
         inbox: Inbox,
         limits: Limits,
@@ -83,24 +80,24 @@ class Connection:
         on_end: Callable[[Connection], None],
         why_stalled: Callable[[], str],
     ) -> None:
-        now = time.monotonic()
+        super().__init__(session, limits)
         self.events_sent = 0
-        self._transport = transport
-        self._session = session
+        self.is_final = False
+        self.is_retired = False
+        self._transport: Transport
         self._inbox = inbox
-        self._limits = limits
         self._on_end = on_end
-        self._outbox = Outbox(limits.outbox_items, limits.outbox_bytes)
-        self._keepalive = Keepalive(limits.ping_interval, limits.dead_after, now)
+        self._keepalive = Keepalive(None, None, 0.0)
+        self._retire_at: float | None = None
+        self._dropped = False
         self._backlog = Backlog(
             inbox,
             limits.max_backlog,
             limits.max_backlog_age,
             limits.stall_timeout,
             why_stalled=why_stalled,
-            now=now,
+            now=time.monotonic(),
         )
-        self.ledger = Ledger(session, self._send_now)
         self._peer_close: tuple[int, str] | None = None
         self._in_flight: list[Frame] = []
         self._abandoned: list[Frame] = []
@@ -112,11 +109,25 @@ class Connection:
 
     # for callers, from any thread
 
-    def start(self) -> None:
-        """Start both threads."""
+    def start(self, transport: Transport, *, retire_after: float | None = None) -> None:
+        """Begin on an open line, which the connection will close.
+
+        Args:
+            transport: the line.
+            retire_after: seconds after which it ends itself in the next pause; None: never.
+        """
+        now = time.monotonic()
+        self._transport = transport
+        self._keepalive = Keepalive(self._limits.ping_interval, self._limits.dead_after, now)
+        self._retire_at = None if retire_after is None else now + retire_after
         _live.add(self)
         self._writer.start()
         self._reader.start()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it ever had a line."""
+        return self._reader.ident is not None
 
     @property
     def is_open(self) -> bool:
@@ -138,82 +149,6 @@ class Connection:
         """The peer's close code; 1006 when it sent none."""
         return self._peer_close[0] if self._peer_close else 1006
 
-    def send(self, event: events.ClientEvent, *, timeout: float | None = None) -> None:
-        """Queue an event; blocks up to `timeout` seconds (None: `send_timeout`) for room.
-
-        It gets an `event_id` if it has none, so that an `Error` about it can name it.
-
-        Raises:
-            LocalProtocolError: the event cannot be encoded, or is none that a client sends.
-            SendQueueFull: no room in time.
-            ConnectionClosed: the connection has ended.
-        """
-        if not isinstance(event, (events.ClientEvent, events.UnknownEvent)):
-            raise LocalProtocolError(f"send takes a client event of grok_rt.events, not {event!r}")
-        is_audio = isinstance(event, events.InputAudioBufferAppend)
-        if not is_audio and not event.event_id and isinstance(event, events.ClientEvent):
-            event = attrs.evolve(event, event_id=self.ledger.new_event_id())
-        self._put(Parcel(frame_of(event), is_audio), timeout)
-
-    def send_audio(self, pcm: bytes, *, bare: bool = False, timeout: float | None = None) -> None:
-        """Queue sound; like `send`, without an event object on the way."""
-        self._put(Parcel(sound_frame(pcm, bare=bare), is_audio=True), timeout)
-
-    def send_newest_audio(self, pcm: bytes, *, bare: bool = False) -> int:
-        """Queue sound at once, in place of the oldest sound that waits if need be.
-
-        Returns:
-            The bytes of sound that were dropped: these too, if nothing but events waits.
-        """
-        frame = sound_frame(pcm, bare=bare)
-        dropped = self._outbox.drop_oldest_audio(len(frame.data))
-        try:
-            self._put(Parcel(frame, is_audio=True), 0.0)
-        except SendQueueFull:
-            dropped.append(frame)
-        lost = map(said, dropped)
-        return sum(len(e.audio) for e in lost if isinstance(e, events.InputAudioBufferAppend))
-
-    def _put(self, parcel: Parcel, timeout: float | None) -> None:
-        wait = self._limits.send_timeout if timeout is None else timeout
-        try:
-            self._outbox.put_parcel(parcel, timeout=wait)
-        except queue.Full:
-            # The writer is stuck in the line, and cannot see that nobody is at its other end.
-            if why := self._keepalive.dead(time.monotonic()):
-                self._lost(ConnectionClosedError(1006, why))
-                raise self.ledger.error() from None
-            text = f"no room in the outbox for {wait:g} s: the server or the network is too slow"
-            raise SendQueueFull(text, said(parcel.frame)) from None
-        except QueueClosed:
-            error = self.ledger.error()
-            raise error from error.cause
-
-    def update_session(self, event: events.SessionUpdate, timeout: float) -> bool:
-        """Send a `session.update` and wait for its answer, up to `timeout` seconds.
-
-        Audio queued behind it waits as long.
-
-        Returns:
-            False if no answer came in time: then audio flows again, unconfirmed.
-
-        Raises:
-            SendQueueFull: no room in time.
-            GrokError: as `Ledger.update`.
-        """
-        parcel = Parcel(frame_of(event), closes_gate=True)
-        try:
-            return self.ledger.update(
-                event.event_id or "", lambda left: self._put(parcel, left), timeout
-            )
-        finally:
-            self._outbox.open_gate()
-
-    def tool_result(self, call_id: str, output: str) -> None:
-        """Answer a call; it leaves when its response is over. Raises as `Ledger.tool_result`."""
-        self.ledger.tool_result(call_id, output)
-        self._outbox.wake()
-
     def begin_close(self, code: int = 1000, reason: str = "") -> None:
         """Refuse, drain, send the close frame: without waiting for any of it.
 
@@ -221,8 +156,22 @@ class Connection:
             LocalProtocolError: a code that must not be sent.
         """
         last = Frame(CLOSE, close_payload(code, reason))
+        self.is_final = True
         self.ledger.end(ConnectionClosedOK(code, reason or "closed by this program"))
         self._outbox.close(last)
+
+    def abandon(self, cause: ConnectionClosed) -> None:
+        """End one that never had a line."""
+        self.is_final = True
+        self.ledger.end(cause)
+        self._abandoned += self._outbox.abort()
+        self._keep_unsent()
+        self._done.set()
+
+    def drop(self) -> None:
+        """Close it soon with 1000, without waiting for anything: safe in a finalizer."""
+        self._dropped = True
+        self._outbox.wake_if_free()
 
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
         """Refuse, drain, close, join. Any thread, any number of times; bounded by `timeout`.
@@ -238,6 +187,12 @@ class Connection:
             self._done.wait(_GRACE)
         for thread in (self._writer, self._reader):
             thread.join(_GRACE)
+
+    def _check_line(self) -> None:
+        # The writer is stuck in the line, and cannot see that nobody is at its other end.
+        if why := self._keepalive.dead(time.monotonic()):
+            self._lost(ConnectionClosedError(1006, why))
+            raise self.ledger.error() from None
 
     # the reader thread
 
@@ -303,7 +258,7 @@ class Connection:
     def _closed_by_peer(self, data: bytes) -> None:
         code, reason = self._peer_close = parse_close(data)
         kind = ConnectionClosedOK if code in _CLEAN else ConnectionClosedError
-        self.ledger.end(kind(code, reason or "closed by the server"))
+        self.ledger.end(kind(code, reason or "closed by the server", self._session.trouble))
         self._outbox.close(Frame(CLOSE, data[:2]))
 
     def _finish(self) -> None:
@@ -315,14 +270,17 @@ class Connection:
         self._writer.join()
         self._transport.close()
         try:
-            unsent = (*self._in_flight, *self._abandoned)
-            self.ledger.unsent = tuple(said(f) for f in unsent if f.opcode in (TEXT, BINARY))
+            self._keep_unsent()
         finally:
             try:
                 self._on_end(self)
             finally:
                 _live.discard(self)
                 self._done.set()
+
+    def _keep_unsent(self) -> None:
+        unsent = (*self._in_flight, *self._abandoned)
+        self.ledger.unsent = tuple(said(f) for f in unsent if f.opcode in (TEXT, BINARY))
 
     # the writer thread
 
@@ -348,7 +306,7 @@ class Connection:
 
     def _patience(self) -> float | None:
         """Seconds until the writer has something to do besides sending."""
-        moments = (self.ledger.next_at(), self._keepalive.next_at())
+        moments = (self.ledger.next_at(), self._keepalive.next_at(), self._retire_at)
         soonest = min((moment for moment in moments if moment is not None), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
@@ -359,12 +317,15 @@ class Connection:
             raise ConnectionClosedError(1006, why)
         if self._keepalive.ping_is_due(now):
             self._outbox.put_control(Frame(PING, b""))
+        if self._retire_at is not None and now >= self._retire_at:
+            self._retire_at = now + _LOOK_AGAIN
+            if self.ledger.is_quiet(now):
+                self.is_retired = True
+                self._give_up(ConnectionClosedOK(1000, "its time was over"))
+        if self._dropped:
+            self.begin_close(1000, "the client was dropped")
 
     # under whichever thread
-
-    def _send_now(self, outgoing: Sequence[events.ClientEvent]) -> None:
-        for event in outgoing:
-            self._outbox.put_now(frame_of(event))
 
     def _lost(self, cause: ConnectionClosed) -> None:
         """No more frames either way: wake both threads."""
@@ -372,7 +333,7 @@ class Connection:
         self._transport.shutdown()
         self._abandoned += self._outbox.abort()
 
-    def _give_up(self, cause: ConnectionClosedError) -> None:
+    def _give_up(self, cause: ConnectionClosed) -> None:
         """The session cannot go on, but the line can: say so with a close frame."""
         self.ledger.end(cause)
         self._outbox.close(Frame(CLOSE, close_payload(cause.code)))

@@ -143,6 +143,32 @@ class Ledger:
                 raise self.error()
             self._send(self._session.tool_result(call_id, output, time.monotonic()))
 
+    def ask(self, ask_id: str, *question: events.ClientEvent) -> None:
+        """Put a question; it is put again on the next connection if this one is lost first.
+
+        Raises:
+            ConnectionClosed: the connection has ended.
+        """
+        with self._changed:
+            if self.cause is not None:
+                raise self.error()
+            self._send(self._session.ask(ask_id, *question))
+
+    def given_up(self, ask_id: str) -> None:
+        """Nobody waits for the answer to that question any more."""
+        with self._changed:
+            self._session.unconfirmed.given_up(ask_id)
+
+    def goes_on(self, send: Callable[[Sequence[events.ClientEvent]], None]) -> None:
+        """The session stands again: let `send` send what has to be said first."""
+        with self._changed:
+            send(self._session.goes_on())
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing is under way in the session."""
+        with self._changed:
+            return self._session.is_quiet(now)
+
     def update(self, event_id: str, send: Callable[[float], None], timeout: float) -> bool:
         """Let `send` send a `session.update` in the seconds it is given; wait for the answer.
 
@@ -161,6 +187,8 @@ class Ledger:
             raise DeadlineExceeded(f"an earlier session.update has no answer after {timeout:.3g} s")
         try:
             with self._changed:
+                if self.cause is not None:
+                    raise self.error()
                 self._session.update_sent(event_id)
             send(_left(deadline))
             answered = self.wait(lambda books: books.update_answered(event_id), _left(deadline))

@@ -1,22 +1,28 @@
-"""From new to closed: how a client gets its connection, and how it loses it.
+"""From new to closed: how a client gets its connections, and how it loses them.
 
 `open` runs on the caller's thread and can be ended by `close` on any other; a session that
-never stood leaves no thread and no socket behind. Afterwards all calls get the connection
-here, or the reason why there is none. The end is told by two events, `ConnectionLost` (if
-it was) and `Closed`, put by the reader.
+never stood leaves no thread and no socket behind. Where the policy says so, a lost connection
+is followed by another: it takes what is said from the moment of the loss, and gets its line
+when an `Outage` has found one. Which connection is the current one is decided here only. The
+end is told by two events, `ConnectionLost` (if it was) and `Closed`.
+
+Holds its client weakly: one that nobody uses any more can be collected, and is then closed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 import time
-from typing import TYPE_CHECKING, Literal
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from grok_rt import events
 from grok_rt._connection import Connection
+from grok_rt._current import Current, State
 from grok_rt._liveness import Limits
+from grok_rt._opening import Dialling
+from grok_rt._reconnect import Outage, Reconnect
 from grok_rt.errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -34,61 +40,53 @@ if TYPE_CHECKING:
 
 __all__ = ["Lifecycle", "State"]
 
-State = Literal["new", "connecting", "open", "closing", "closed"]
-
 _GIVE_UP = 0.2  # seconds for the close of a session that never stood
 
 
-class Lifecycle:
-    """One client's one connection.
+class Lifecycle(Current):
+    """One client's connections, one at a time.
+
+    Attributes:
+        sound_rate: bytes a second of the user's sound.
 
     Args:
         opening: where to connect, and as whom.
         session: the books.
         inbox: where events go.
-        limits: of the connection.
+        limits: of each connection.
+        configure: a method that makes a session of a connection, and has until its second
+            argument; held weakly.
     """
 
-    def __init__(self, opening: Opening, session: Session, inbox: Inbox, limits: Limits) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        session: Session,
+        inbox: Inbox,
+        limits: Limits,
+        *,
+        configure: Callable[[Connection, float], None],
+    ) -> None:
+        super().__init__()
+        self.sound_rate = 48_000
         self._opening = opening
         self._session = session
         self._inbox = inbox
         self._limits = limits
-        self._lock = threading.Lock()
-        # How far `open` got; once it is done, the connection itself knows how it is.
-        self._phase: Literal["new", "connecting", "open", "closed"] = "new"
-        self._dialled: socket.socket | None = None
-        self._connection: Connection | None = None
-        self._why: BaseException | None = None
+        self._configure = weakref.WeakMethod(configure)
+        self._stalling: weakref.WeakMethod[Callable[[], str]] | None = None
+        self._dialling = Dialling()
+        self._timeout = 0.0
+        self._outage: Outage | None = None
+        self._stood_at = 0.0
+        self._sound_lost = 0
 
-    @property
-    def state(self) -> State:
-        """How it is at this moment."""
-        connection = self._connection
-        if self._phase != "open" or connection is None:
-            return self._phase
-        if connection.is_open:
-            return "open"
-        return "closed" if connection.is_over else "closing"
+    def ask_about_stalls(self, why_stalled: Callable[[], str]) -> None:
+        """Let a method, held weakly, name who keeps events waiting."""
+        self._stalling = weakref.WeakMethod(why_stalled)
 
-    @property
-    def events_sent(self) -> int:
-        """How many events have left this machine."""
-        return 0 if self._connection is None else self._connection.events_sent
-
-    def open(
-        self,
-        configure: Callable[[Connection, float], None],
-        timeout: float,
-        *,
-        why_stalled: Callable[[], str],
-    ) -> None:
-        """Connect, and let `configure` have the connection and its deadline.
-
-        Args:
-            configure: makes a session of the connection; it has until its second argument.
-            timeout: seconds for all of it.
-            why_stalled: see `Connection`.
+    def open(self, timeout: float) -> None:
+        """Connect, and make a session of it, in `timeout` seconds.
 
         Raises:
             ConnectFailed: there is no session after `timeout` seconds, or there will be none.
@@ -96,25 +94,19 @@ class Lifecycle:
             LocalProtocolError: it was opened before.
             GrokError: whatever `configure` raises.
         """
-        deadline = time.monotonic() + timeout
-        with self._lock:
+        with self._changed:
             if self._phase != "new":
                 raise LocalProtocolError(
                     f"this client is {self.state}: a client connects once, make a new one"
                 )
             self._phase = "connecting"
+        self._timeout = timeout
         try:
-            connection = self._connect(deadline, why_stalled)
-            # At once: the service reads it after its own greeting, which costs no round trip then.
-            configure(connection, deadline)
-            if not connection.ledger.wait(
-                lambda books: books.greeted, max(0.0, deadline - time.monotonic())
-            ):
-                raise ConnectFailed(
-                    f"The server took the connection, and said nothing for {timeout:g} s.",
-                    hint="Is the url that of the realtime endpoint?",
-                )
-            self._go_on(connection, is_open=True)
+            self._stand(self._next(), self._opening, timeout)
+            with self._changed:
+                self._refuse_closed()
+                self._phase = "open"
+                self._stood_at = time.monotonic()
         except BaseException as error:
             failure = _hung_up(error) if isinstance(error, ConnectionClosed) else error
             if self._fail(failure) and isinstance(failure, ConnectFailed):
@@ -123,97 +115,79 @@ class Lifecycle:
                 raise
             raise failure from error
 
-    def connection(self) -> Connection:
-        """The connection, open or not any more.
-
-        Raises:
-            LocalProtocolError: there is none yet, or it is the parent process's.
-            ConnectionClosed: there never was one, and there will be none.
-        """
-        connection = self._connection
-        if connection is not None and connection.is_forked:
-            raise LocalProtocolError(
-                "this client was connected before the process forked: make one in the child"
-            )
-        if self._phase in ("new", "connecting"):
-            raise LocalProtocolError(
-                "not connected yet: call connect() or start(), or use the client in a with block"
-            )
-        if self._phase == "closed" or connection is None:
-            raise self.why_closed()
-        return connection
-
-    def open_connection(self) -> Connection:
-        """The connection.
-
-        Raises:
-            LocalProtocolError: see `connection`.
-            ConnectionClosed: it has ended; with the first cause.
-        """
-        connection = self.connection()
-        if not connection.is_open:
-            raise connection.ledger.error()
-        return connection
-
-    def why_closed(self) -> ConnectionClosed:
-        """A fresh exception with the first cause of the end."""
-        why = self._why
-        if self._phase == "open" and self._connection is not None:
-            return self._connection.ledger.error()
-        if why is None:
-            return ConnectionClosedOK(1000, "closed before it was open")
-        error = ConnectionClosedError(1006, f"it never opened: {why}", why)
-        error.__cause__ = why
-        return error
-
     def close(self, code: int, reason: str, timeout: float) -> None:
         """End it, whatever its state; any thread, any number of times. Blocks up to `timeout`."""
-        with self._lock:
-            connection = self._connection
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            self._is_closing = True
+            connection, outage = self._connection, self._outage
             if self._phase in ("new", "connecting"):
                 self._phase = "closed"
-                self._hang_up()
-        if connection is not None:
+                self._dialling.cut()
+            elif self._phase == "reconnecting":
+                self._dialling.cut()
+                self._conclude(ConnectionClosedOK(code, reason or "closed by this program"))
+        if connection is not None and connection.is_started:
             connection.close(code, reason, timeout)
+        if outage is not None:
+            outage.stop()
+            outage.join(max(0.0, deadline - time.monotonic()))
 
-    # inside
+    def drop(self) -> None:
+        """Close soon, without waiting for anything: safe in a finalizer."""
+        if (connection := self._connection) is not None and not connection.is_forked:
+            connection.drop()
+        if (outage := self._outage) is not None:
+            outage.stop()
 
-    def _connect(self, deadline: float, why_stalled: Callable[[], str]) -> Connection:
-        transport = self._opening.dial(
-            max(0.0, deadline - time.monotonic()),
-            dead_after=self._limits.dead_after,
-            on_socket=self._remember,
-        )
-        connection = Connection(
-            transport,
+    # a connection gets its line
+
+    def _next(self) -> Connection:
+        return Connection(
             self._session,
             self._inbox,
             self._limits,
             on_end=self._ended,
-            why_stalled=why_stalled,
+            why_stalled=self._why_stalled,
         )
+
+    def _why_stalled(self) -> str:
+        why = None if self._stalling is None else self._stalling()
+        return "nobody is there to take them" if why is None else why()
+
+    def _stand(self, connection: Connection, opening: Opening, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        transport = self._dialling.dial(opening, timeout, self._limits.dead_after)
         try:
-            self._go_on(connection)
-        except ConnectionClosed:
+            with self._changed:
+                self._refuse_closed()
+                self._connection = connection
+                retire_after = None if self.policy is None else self.policy.roll_over_after
+                connection.start(transport, retire_after=retire_after)
+        except BaseException:
             transport.shutdown()
             transport.close()
             raise
-        connection.start()
-        return connection
+        if (configure := self._configure()) is None:
+            raise ConnectionClosedOK(1000, "the client was dropped")
+        # At once: the service reads it after its own greeting, which costs no round trip then.
+        configure(connection, deadline)
+        del configure
+        left = max(0.0, deadline - time.monotonic())
+        if not connection.ledger.wait(lambda books: books.greeted, left):
+            raise ConnectFailed(
+                f"The server took the connection, and said nothing for {timeout:.3g} s.",
+                hint="Is the url that of the realtime endpoint?",
+            )
 
-    def _go_on(self, connection: Connection, *, is_open: bool = False) -> None:
-        """Take the next step, unless somebody has closed it meanwhile."""
-        with self._lock:
-            self._dialled = None
-            if self._phase != "connecting":
-                raise self.why_closed()
-            self._connection = connection
-            if is_open:
-                self._phase = "open"
+    def _refuse_closed(self) -> None:
+        """Requires holding the lock."""
+        if self._is_closing:
+            raise self.why_closed()
 
     def _fail(self, why: BaseException) -> bool:
         """It will never open. True if that is so because somebody has closed it."""
-        with self._lock:
+        with self._changed:
             closed = self._phase == "closed"
             self._phase = "closed"
             self._why = None if closed else why
@@ -222,26 +196,113 @@ class Lifecycle:
             connection.close(timeout=min(_GIVE_UP, self._limits.close_timeout))
         return closed
 
-    def _remember(self, dialled: socket.socket) -> None:
-        """The raw socket of the connection that is being opened: what `close` can cut."""
-        with self._lock:
-            self._dialled = dialled
-            if self._phase != "connecting":
-                self._hang_up()
-
-    def _hang_up(self) -> None:
-        """Requires holding the lock."""
-        if self._dialled is not None:
-            with contextlib.suppress(OSError):
-                self._dialled.shutdown(socket.SHUT_RDWR)
+    # a connection ends, and another follows
 
     def _ended(self, connection: Connection) -> None:
         """On the reader, last of all."""
-        error = connection.ledger.error()
+        with self._changed:
+            if connection is not self._connection or self._phase == "reconnecting":
+                return  # whoever has made or replaced it knows
+            error = connection.ledger.error()
+            if self._phase == "open" and self._is_followed(connection):
+                self._begin_outage(connection, error)
+            else:
+                self._tell_end(error, connection.code)
+                self._changed.notify_all()
+
+    def _begin_outage(self, connection: Connection, lost: ConnectionClosed) -> None:
+        """Requires holding the lock."""
+        policy = self.policy or Reconnect()
+        last = self._outage
+        # Where lines break as soon as they stand, the delays go on growing.
+        is_stable = time.monotonic() - self._stood_at >= policy.max_backoff
+        self._phase = "reconnecting"
+        self._sound_lost = 0
+        self._follow(connection)
+        self._outage = Outage(
+            policy,
+            lost,
+            planned=connection.is_retired,
+            step=0 if last is None or is_stable else last.step,
+            attempt=self._attempt,
+            tell=self._tell,
+            over=self._give_up,
+        )
+        try:
+            self._outage.start()
+        except RuntimeError as why:  # the interpreter exits, or there are too many threads
+            self._conclude(ConnectionClosedError(lost.code, f"{lost.reason}; {why}", why))
+
+    def _follow(self, connection: Connection) -> None:
+        """Let the next connection take what is said. Requires holding the lock."""
+        grace = 0.0 if self.policy is None else self.policy.audio_grace
+        unsent: Any = connection.ledger.unsent
+        self._sound_lost += connection.sound_lost
+        self._sent_before += connection.events_sent
+        self._connection = self._next()
+        self._connection.hold(self._session.lost(unsent), round(grace * self.sound_rate))
+        self._changed.notify_all()
+
+    def _attempt(self, left: float) -> None:
+        """On the thread of the outage: get a line for the connection that waits for one."""
+        connection = self.connection()
+        opening = attrs.evolve(self._opening, conversation_id=self._session.conversation_id)
+        try:
+            self._stand(connection, opening, min(self._timeout, left))
+            self._go_on(connection)
+        except BaseException:
+            if connection.is_started:
+                connection.close(timeout=min(_GIVE_UP, self._limits.close_timeout))
+                with self._changed:
+                    if connection is self._connection and self._phase == "reconnecting":
+                        self._follow(connection)
+            raise
+
+    def _go_on(self, connection: Connection) -> None:
+        with self._changed:
+            self._refuse_closed()
+            if not connection.is_open:
+                raise connection.ledger.error()
+            lost = self._sound_lost + connection.sound_lost
+            began = self._outage.began if self._outage else self._stood_at
+            self._stood_at = time.monotonic()
+            self._phase = "open"
+            self._inbox.put_event(
+                events.Reconnected(
+                    resumed=self._session.is_resumed,
+                    gap=self._stood_at - began,
+                    lost_audio_ms=lost * 1000 / self.sound_rate,
+                )
+            )
+            connection.release()
+            self._changed.notify_all()
+
+    def _tell(self, event: events.Event) -> None:
+        with self._changed:
+            if self._phase == "reconnecting":
+                self._inbox.put_event(event)
+
+    def _give_up(self, error: ConnectionClosedError) -> None:
+        """No connection follows: the outage's last word."""
+        with self._changed:
+            if self._phase == "reconnecting":
+                self._conclude(error)
+
+    def _conclude(self, cause: ConnectionClosed) -> None:
+        """End an outage without a connection. Requires holding the lock."""
+        waiting = self._connection
+        if waiting is None or waiting.is_started:
+            waiting = self._connection = self._next()
+        waiting.abandon(cause)
+        self._phase = "open"  # once; the connection knows that it is over
+        self._tell_end(cause, 1006 if isinstance(cause, ConnectionClosedOK) else cause.code)
+        self._changed.notify_all()
+
+    def _tell_end(self, error: ConnectionClosed, code: int) -> None:
         lost = error if isinstance(error, ConnectionClosedError) else None
         if lost is not None:
             self._inbox.put_event(events.ConnectionLost(lost.code, lost.reason, lost))
-        self._inbox.put_event(events.Closed(code=connection.code, reason=error.reason, error=lost))
+        self._inbox.put_event(events.Closed(code=code, reason=error.reason, error=lost))
 
 
 def _hung_up(error: ConnectionClosed) -> ConnectFailed:

@@ -6,10 +6,13 @@ that a key that is a callable can hand out fresh tokens.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import threading
 import time
 from collections.abc import Mapping
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -26,7 +29,15 @@ if TYPE_CHECKING:
 
     from grok_rt._transport import Transport
 
-__all__ = ["DEFAULT_MODEL", "ApiKey", "Auth", "Opening", "credential", "default_url"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "ApiKey",
+    "Auth",
+    "Dialling",
+    "Opening",
+    "credential",
+    "default_url",
+]
 
 DEFAULT_MODEL: Final = "grok-voice-latest"
 
@@ -223,6 +234,38 @@ class Opening:
             else f"realtime, openai-insecure-api-key.{key}, openai-beta.realtime-v1"
         )
         return "Sec-WebSocket-Protocol", offers
+
+
+class Dialling:
+    """A line that one thread opens and another may cut."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+
+    def dial(self, opening: Opening, timeout: float, dead_after: float | None) -> Transport:
+        """Open a line; see `Opening.dial`."""
+        try:
+            return opening.dial(timeout, dead_after=dead_after, on_socket=self.remember)
+        finally:
+            with self._lock:
+                self._socket = None
+
+    def remember(self, dialled: socket.socket) -> None:
+        """Take note of the raw socket on the way, which `cut` shuts down."""
+        with self._lock:
+            self._socket = dialled
+        if self._is_cut:
+            self.cut()
+
+    def cut(self) -> None:
+        """End what is being opened, and whatever will be."""
+        with self._lock:
+            self._is_cut = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(SHUT_RDWR)
 
 
 def _refuse_useless(token: Token, *, joins_call: bool) -> None:

@@ -15,14 +15,15 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from grok_rt import events
-from grok_rt.answer import ASK_KEY, Answer, AnswerBuilder
+from grok_rt._unconfirmed import ASK_KEY
+from grok_rt.answer import Answer, AnswerBuilder
 from grok_rt.audio import AudioClip
 from grok_rt.errors import AudioError, ConnectionClosed, ServerError
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 from grok_rt.streams import ClipSource, paced
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from grok_rt._sender import GrokSender
     from grok_rt.audio import AudioFormat
@@ -55,11 +56,14 @@ class Question:
     """One question, made ready: nothing is sent before `posed`.
 
     Attributes:
+        ask_id: its id.
         collided: the server refused to answer while something else was being answered; the
             question can be posed again.
+        lost: its connection was lost before anything of the answer came; likewise.
 
     Args:
-        sender: what sends.
+        sender: what sends sound.
+        put: what sends text, and puts it again itself if the connection is lost.
         config: the session's configuration: its formats and its turn detection.
         prompt: text, a clip, or the path of a sound file.
         ask_id: an id that no other question has.
@@ -72,14 +76,17 @@ class Question:
     def __init__(
         self,
         sender: GrokSender,
+        put: Callable[..., None],
         config: SessionConfig,
         prompt: str | AudioClip | os.PathLike[str],
         ask_id: str,
     ) -> None:
+        self.ask_id = ask_id
         self.collided = False
+        self.lost = False
         self._sender = sender
+        self._put = put
         self._output = config.output_audio_format
-        self._ask_id = ask_id
         detection = config.turn_detection
         self._manual = detection is None or detection.type is None
         pause = detection.silence_duration_ms if detection is not None else None
@@ -102,6 +109,11 @@ class Question:
     def is_open(self) -> bool:
         """Whether the server may be about to answer it."""
         return self._builder is not None and not (self._builder.done or self._refused)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it need not be posed again."""
+        return not (self.collided or self.lost)
 
     @property
     def missing(self) -> str:
@@ -129,15 +141,17 @@ class Question:
                 return False
             if isinstance(event, events.Error):
                 self._hear_refusal(event)
+            if isinstance(event, events.Reconnecting) and self.is_spoken:
+                self.lost = not self._builder.begun
             whole = self._builder.feed(event, time.monotonic())
             self._warn_of_stranger(self._builder.leaked)
-            return whole or self.collided
+            return whole or not self.is_answered
 
     def _hear_refusal(self, event: events.Error) -> None:
         error = event.error
-        if error.event_id not in (f"{self._ask_id}-item", f"{self._ask_id}-create"):
+        if error.event_id not in (f"{self.ask_id}-item", f"{self.ask_id}-create"):
             return
-        self._refused = error.event_id == f"{self._ask_id}-create"
+        self._refused = error.event_id == f"{self.ask_id}-create"
         self.collided = self._refused and _COLLISION in error.message.lower()
         if not self.collided:
             raise ServerError(error.type, error.code or None, error.message, error.event_id or None)
@@ -157,6 +171,9 @@ class Question:
             finish: ends the wait for the answer.
         """
         again, self.collided, self._refused = self.collided, False, False
+        if self.lost:
+            self.lost = False
+            self._sender.clear_audio()  # what was kept of it meanwhile
         if self._clip is None:
             self._send_text(again=again)
             yield
@@ -175,7 +192,7 @@ class Question:
 
     def _begin(self) -> None:
         """The question is put now."""
-        ask_id = None if self.is_spoken else self._ask_id
+        ask_id = None if self.is_spoken else self.ask_id
         self._builder = AnswerBuilder(
             time.monotonic(),
             self._output,
@@ -185,16 +202,15 @@ class Question:
         )
 
     def _send_text(self, *, again: bool) -> None:
-        if not again:
-            self._begin()
-            item = ConversationItem.user_text(self._text, id=self._ask_id)
-            self._sender.send(
-                events.ConversationItemCreate(event_id=f"{self._ask_id}-item", item=item)
-            )
-        payload = ResponseCreatePayload(metadata={ASK_KEY: self._ask_id})
-        self._sender.send(
-            events.ResponseCreate(event_id=f"{self._ask_id}-create", response=payload)
-        )
+        payload = ResponseCreatePayload(metadata={ASK_KEY: self.ask_id})
+        create = events.ResponseCreate(event_id=f"{self.ask_id}-create", response=payload)
+        if again:
+            self._put(self.ask_id, create)
+            return
+        self._begin()
+        item = ConversationItem.user_text(self._text, id=self.ask_id)
+        said = events.ConversationItemCreate(event_id=f"{self.ask_id}-item", item=item)
+        self._put(self.ask_id, said, create)
 
     def _said(self) -> None:
         with self._lock:

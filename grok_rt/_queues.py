@@ -3,6 +3,7 @@
 `Outbox`: many callers put frames, the writer takes all that is pending at once. Control
 frames go first and are never refused; audio waits behind the gate while the server has
 not confirmed its format; `close` makes one frame the last. Bounded in items and bytes.
+While there is no line it is held: it keeps what is said, but only the newest sound.
 
 `Inbox`: the reader puts events and never waits; one pump takes them. Bounded in bytes
 and in seconds of conversation, which the reader asks about: it refuses nothing itself.
@@ -37,21 +38,27 @@ class Parcel(NamedTuple):
 
     Attributes:
         frame: what leaves.
-        is_audio: it waits while the gate is closed, and all data behind it.
+        sound: bytes of sound in it; it waits while the gate is closed, and all data behind it.
         closes_gate: once it has left, audio waits until `Outbox.open_gate`.
     """
 
     frame: Frame
-    is_audio: bool = False
+    sound: int = 0
     closes_gate: bool = False
 
 
 class Outbox(queue.Queue[Parcel]):
-    """Frames on their way out; `maxsize` items and `max_bytes` of payload at the most."""
+    """Frames on their way out; `maxsize` items and `max_bytes` of payload at the most.
+
+    Attributes:
+        sound_lost: bytes of sound that grew too old while it was held.
+    """
 
     def __init__(self, maxsize: int = 256, max_bytes: int = 4 << 20) -> None:
         super().__init__(maxsize)
         self.max_bytes = max_bytes
+        self.sound_lost = 0
+        self._max_sound: int | None = None  # while held
         self._gate_open = True
         self._gate_wanted = False
         self._control: deque[Frame] = deque()
@@ -69,9 +76,9 @@ class Outbox(queue.Queue[Parcel]):
         """
         size = len(parcel.frame.data)
         with self.mutex:
-            if not self._fits(size):
+            if not self._fits(size, parcel.sound):
                 deadline = None if timeout is None else time.monotonic() + timeout
-                while not self._closed and not self._fits(size):
+                while not self._closed and not self._fits(size, parcel.sound):
                     left = None if deadline is None else deadline - time.monotonic()
                     if left is not None and left <= 0:
                         raise queue.Full
@@ -79,6 +86,7 @@ class Outbox(queue.Queue[Parcel]):
             if self._closed:
                 raise QueueClosed
             self._append(parcel)
+            self._forget_old_sound()
 
     def put_now(self, frame: Frame) -> None:
         """Queue a frame behind all others, beyond the bound if need be: never waits."""
@@ -93,17 +101,37 @@ class Outbox(queue.Queue[Parcel]):
                 self._control.append(frame)
                 self.not_empty.notify()
 
-    def drop_oldest_audio(self, size: int) -> list[Frame]:
-        """Drop waiting audio, oldest first, until `size` bytes and one item have room."""
-        dropped: list[Frame] = []
+    def drop_oldest_audio(self, size: int) -> int:
+        """Drop waiting audio, oldest first, until `size` bytes and one item have room.
+
+        Returns:
+            The bytes of sound that were dropped.
+        """
         with self.mutex:
-            for parcel in [parcel for parcel in self.queue if parcel.is_audio]:
-                if self._fits(size):
-                    break
-                self.queue.remove(parcel)
-                self._bytes -= len(parcel.frame.data)
-                dropped.append(parcel.frame)
-        return dropped
+            return self._drop_sound(lambda _: self._fits(size))
+
+    def hold(self, parcels: Iterable[Parcel], max_sound: int) -> None:
+        """Let nothing but control frames leave until `release`, for there is no line.
+
+        Events wait, within the bounds; of sound the newest `max_sound` bytes are kept, and
+        it never waits for room. `parcels` wait already.
+        """
+        with self.mutex:
+            self._max_sound = max_sound
+            for parcel in parcels:
+                self._append(parcel)
+            self._forget_old_sound()
+
+    def release(self, first: Iterable[Parcel]) -> None:
+        """Let all leave that was held, `first` before it."""
+        with self.mutex:
+            self._max_sound = None
+            held = list(self.queue)
+            self.queue.clear()
+            self._bytes = 0
+            for parcel in (*first, *held):
+                self._append(parcel)
+            self.not_full.notify_all()
 
     def open_gate(self) -> None:
         """Let audio pass, and what waits behind it; a parcel on its way closes nothing any more."""
@@ -118,6 +146,15 @@ class Outbox(queue.Queue[Parcel]):
         with self.mutex:
             self._woken = True
             self.not_empty.notify()
+
+    def wake_if_free(self) -> None:
+        """`wake` without waiting for the lock, which this very thread may hold."""
+        self._woken = True
+        if self.mutex.acquire(blocking=False):
+            try:
+                self.not_empty.notify()
+            finally:
+                self.mutex.release()
 
     def take_batch(self, timeout: float | None = None) -> list[Frame] | None:
         """Take all that may leave now; wait up to `timeout` seconds for the first frame.
@@ -165,22 +202,42 @@ class Outbox(queue.Queue[Parcel]):
         self._bytes += len(parcel.frame.data)
         self.not_empty.notify()
 
-    def _fits(self, size: int) -> bool:
-        # One oversized frame may pass through an empty queue: it could never fit otherwise.
+    def _fits(self, size: int, sound: int = 0) -> bool:
         waiting = len(self.queue)
+        if self._max_sound is not None:
+            if sound:
+                return True
+            waiting = sum(not parcel.sound for parcel in self.queue)
+        # One oversized frame may pass through an empty queue: it could never fit otherwise.
         return not waiting or (waiting < self.maxsize and self._bytes + size <= self.max_bytes)
+
+    def _forget_old_sound(self) -> None:
+        if self._max_sound is not None:
+            excess = sum(parcel.sound for parcel in self.queue) - self._max_sound
+            self.sound_lost += self._drop_sound(lambda dropped: dropped >= excess)
+
+    def _drop_sound(self, enough: Callable[[int], bool]) -> int:
+        dropped = 0
+        for parcel in [parcel for parcel in self.queue if parcel.sound]:
+            if enough(dropped):
+                break
+            self.queue.remove(parcel)
+            self._bytes -= len(parcel.frame.data)
+            dropped += parcel.sound
+        return dropped
 
     def _take(self) -> list[Frame]:
         batch = list(self._control)
         self._control.clear()
         waiting = self.queue
-        while waiting and (self._gate_open or not waiting[0].is_audio):
+        held = self._max_sound is not None
+        while waiting and not held and (self._gate_open or not waiting[0].sound):
             parcel = waiting.popleft()
             self._bytes -= len(parcel.frame.data)
             batch.append(parcel.frame)
             if parcel.closes_gate and self._gate_wanted:
                 self._gate_open = self._closed
-        if self._closed and self._last is not None and not waiting:
+        if self._closed and self._last is not None and (held or not waiting):
             batch.append(self._last)
             self._last = None
         return batch

@@ -19,11 +19,12 @@ import attrs
 
 from grok_rt import events
 from grok_rt._calls import Calls, Declared, remember
+from grok_rt._unconfirmed import Unconfirmed
 from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import ServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 __all__ = ["FATAL_ERROR_TYPES", "QUIET", "Declared", "Session", "Step"]
 
@@ -32,6 +33,11 @@ FATAL_ERROR_TYPES = frozenset({"timeout", "max_duration"})
 
 #: Says so whatever `event_id` it names, or none: only a cancel can be refused like this.
 _NOTHING_TO_CANCEL = "no active response"
+
+#: The server failed; the session may live on.
+_INTERNAL_ERROR = "internal_error"
+
+_PAUSE = 2.0  # seconds without anything said, after which nothing is about to happen
 
 
 @attrs.frozen
@@ -70,6 +76,9 @@ class Session:
         item_bytes: how much of that item's sound has come.
         greeted: whether the server has spoken as one of these does; in which order it greets,
             and with which of its events, has changed over time.
+        is_resumed: it has taken up the conversation of the connection before.
+        trouble: the server's failure, if no response was created since.
+        stirred_at: when anything that may have consequences was said or heard last.
 
     Args:
         declared: the functions that the application declared, by name; looked at live.
@@ -83,11 +92,17 @@ class Session:
         self.item_id: str | None = None
         self.item_bytes = 0
         self.greeted = False
+        self.is_resumed = False
+        self.trouble: ServerError | None = None
+        self.stirred_at = 0.0
         # Item ids are made of these, and a conversation may outlive this process.
         self._ids = map(f"grok_rt-{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
         self._calls = Calls(declared, self.new_event_id, hold_timeout)
         self._update_id: str | None = None
-        self._refusal: ServerError | None = None
+        self._refusals: dict[str, ServerError] = {}
+        self._suspended = False
+        self._resumes: str | None = None
+        self._updates: OrderedDict[str, None] = OrderedDict()
         self._best_effort: OrderedDict[str, None] = OrderedDict()
         self._books: dict[type[events.Event], Callable[[Any, float], Step]] = {
             events.SessionCreated: self._session_created,
@@ -100,6 +115,7 @@ class Session:
             events.ResponseFunctionCallArgumentsDone: self._called,
             events.ResponseDone: self._response_done,
             events.ResponseCancelled: self._response_cancelled,
+            events.ConversationItemAdded: self._added,
             events.InputAudioBufferSpeechStarted: self._user_speaks,
             events.InputAudioTranscriptionUpdated: self._user_goes_on,
             events.InputAudioTranscriptionCompleted: self._user_goes_on,
@@ -113,6 +129,11 @@ class Session:
     def response_id(self) -> str | None:
         """The response that speaks, or None."""
         return self._calls.response_id
+
+    @property
+    def unconfirmed(self) -> Unconfirmed:
+        """What has to be said again if the line is lost."""
+        return self._calls.unconfirmed
 
     # what the server says
 
@@ -131,6 +152,7 @@ class Session:
     def _conversation_created(self, event: events.ConversationCreated, _now: float) -> Step:
         self.greeted = True
         self.conversation_id = event.conversation.id or None
+        self.is_resumed = self.conversation_id == self._resumes is not None
         return _NOTHING
 
     def _session_updated(self, _event: events.SessionUpdated, _now: float) -> Step:
@@ -141,6 +163,8 @@ class Session:
     def _response_created(self, event: events.ResponseCreated, now: float) -> Step:
         self.item_id = None
         self.item_bytes = 0
+        self.trouble = None
+        self.unconfirmed.response_created(event.response)
         self._calls.began(event.response.id or None, now)
         return self._release()
 
@@ -165,20 +189,27 @@ class Session:
             self.item_bytes = 0
         return True
 
-    def _response_done(self, event: events.ResponseDone, _now: float) -> Step:
+    def _response_done(self, event: events.ResponseDone, now: float) -> Step:
+        self.stirred_at = now
         nested = event.response
         over = event.response_id or (nested.id if nested else None) or self.response_id
         cancelled = nested.status == "cancelled" if nested else False
         self._calls.over(over, cancelled=cancelled)
         return self._release()
 
-    def _response_cancelled(self, event: events.ResponseCancelled, _now: float) -> Step:
+    def _response_cancelled(self, event: events.ResponseCancelled, now: float) -> Step:
+        self.stirred_at = now
         self._calls.over(event.response_id or self.response_id, cancelled=True)
         return self._release()
 
     def _called(self, event: events.ResponseFunctionCallArgumentsDone, now: float) -> Step:
         called = self._calls.called(event, now)
         return _NOTHING if called is None else Step(tell=(called,))
+
+    def _added(self, event: events.ConversationItemAdded, _now: float) -> Step:
+        if event.item.type == "function_call_output" and event.item.call_id:
+            self.unconfirmed.output_added(event.item.call_id)
+        return _NOTHING
 
     def _user_speaks(self, _event: events.Event, now: float) -> Step:
         self._calls.speech_at = now
@@ -189,7 +220,8 @@ class Session:
             self._calls.speech_at = now
         return _NOTHING
 
-    def _user_silent(self, _event: events.Event, _now: float) -> Step:
+    def _user_silent(self, _event: events.Event, now: float) -> Step:
+        self.stirred_at = now
         self._calls.speech_at = None
         return self._release()
 
@@ -198,11 +230,13 @@ class Session:
         error = ServerError(event.error.type, event.error.code or None, event.message, about)
         if error.type in FATAL_ERROR_TYPES:
             return Step(fatal=error)
+        if error.type == _INTERNAL_ERROR:
+            self.trouble = error
         if about in self._best_effort or _NOTHING_TO_CANCEL in error.message.lower():
             return Step(instead=events.Harmless(error=event))
         if self._update_id is not None and about in (self._update_id, None):
+            self._refusals[self._update_id] = error
             self._update_id = None
-            self._refusal = error
             return _UPDATED
         return _NOTHING
 
@@ -221,7 +255,7 @@ class Session:
     def update_sent(self, event_id: str) -> None:
         """A `session.update` leaves; its echo carries no id, so one at a time is in flight."""
         self._update_id = event_id
-        self._refusal = None
+        remember(self._updates, event_id, None)
 
     def update_answered(self, event_id: str) -> bool:
         """Whether the server has confirmed or refused that update."""
@@ -231,12 +265,11 @@ class Session:
         """The end of an update, answered or not: the refusal, if there was one."""
         if self._update_id == event_id:
             self._update_id = None
-        refusal, self._refusal = self._refusal, None
-        return refusal
+        return self._refusals.pop(event_id, None)
 
     def best_effort(self, event_id: str) -> None:
         """A refusal of that event changes nothing: it becomes a `Harmless` event."""
-        remember(self._best_effort, event_id)
+        remember(self._best_effort, event_id, None)
 
     def interrupted(self) -> tuple[str | None, str | None, int]:
         """The response that speaks shall stop; it, its item, and the bytes heard of it."""
@@ -250,6 +283,44 @@ class Session:
     def tool_result(self, call_id: str, output: str, now: float) -> Sequence[events.ClientEvent]:
         """Answer a call; returns what may leave now. Raises as `Calls.result`."""
         return self._calls.result(call_id, output, now)
+
+    def ask(self, ask_id: str, *question: events.ClientEvent) -> Sequence[events.ClientEvent]:
+        """Put a question, again after a lost line; returns what may leave now."""
+        self.unconfirmed.asked(ask_id, question)
+        return () if self._suspended else question
+
+    # the line
+
+    def lost(self, unsent: Iterable[events.ClientEvent]) -> list[events.ClientEvent]:
+        """The connection is lost, and what was its own; nothing leaves until `goes_on`.
+
+        Returns:
+            What of `unsent` is neither pointless now nor said again anyway.
+        """
+        if self._suspended:
+            self.conversation_id = self._resumes  # an attempt failed; the next one tries again
+        self._suspended = True
+        self._resumes = self.conversation_id
+        self.greeted = self.is_resumed = False
+        self.session_id = self.item_id = self.trouble = self._update_id = None
+        self.item_bytes = 0
+        self._calls.suspend()
+        again = {event.event_id for event in self.unconfirmed.all()}
+        gone = (again, self._updates, self._best_effort)
+        return [e for e in unsent if not any(getattr(e, "event_id", None) in ids for ids in gone)]
+
+    def goes_on(self) -> Sequence[events.ClientEvent]:
+        """There is a connection again; returns what has to be said first."""
+        self._suspended = False
+        self._calls.resume(same=self.is_resumed)
+        return self.unconfirmed.all()
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether nothing is under way, and nothing was said for a while."""
+        calls = self._calls
+        open_ends = (calls.response_id, calls.is_waiting, self.unconfirmed, self._update_id)
+        is_calm = calls.speech_at is None and not any(open_ends)
+        return is_calm and now - self.stirred_at >= _PAUSE
 
     # time
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grok_rt._reconnect import Reconnect
 from grok_rt.models import SessionConfig
 from grok_rt.models._limits import refuse, whole
 
 if TYPE_CHECKING:
     from grok_rt._liveness import Limits
 
-__all__ = ["check_times", "session_config"]
+__all__ = ["check_times", "reconnect_policy", "session_config"]
 
 #: Seconds; what is longer overflows the timeouts of some system, and means "never".
 _LONGEST = 1_000_000
@@ -49,6 +50,19 @@ def session_config(config: object) -> SessionConfig:
     if not isinstance(config, SessionConfig):
         refuse("config", config, "a SessionConfig, such as SessionConfig(voice='Ara')")
     return config
+
+
+def reconnect_policy(reconnect: object) -> Reconnect | None:
+    """Return the policy that is meant; None: do not reconnect.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(reconnect, Reconnect):
+        return reconnect
+    if reconnect is not None and not isinstance(reconnect, bool):
+        refuse("reconnect", reconnect, "a Reconnect(...), True, False or None")
+    return Reconnect() if reconnect else None
 
 
 def _seconds(field: str, value: object, what: str = "a number of seconds") -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import attrs
 
 from grok_rt import events
+from grok_rt._unconfirmed import ASK_KEY
 from grok_rt._unset import Unset
 from grok_rt.audio import AudioClip, AudioFormat
 from grok_rt.conversation import Conversation, Turn
@@ -22,9 +23,6 @@ from grok_rt.models import FunctionCall, ResponseInfo, TokenDetails, Usage
 _W = TypeVar("_W", Usage, TokenDetails)
 
 __all__ = ["ASK_KEY", "Answer", "AnswerBuilder", "Latency"]
-
-ASK_KEY = "ask"
-"""The key of a response's metadata under which `ask` sends its id; the server echoes it."""
 
 
 @attrs.frozen

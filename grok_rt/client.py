@@ -2,20 +2,21 @@
 
 Here its parts are put together, and here are the verbs that need the session's books.
 What else can be said is `GrokSender`, questions are `GrokAsker`'s, who hears is
-`GrokListener`, taking events is `GrokReceiver`, opening and closing is `Lifecycle`, and the
-threads are `Connection`'s.
+`GrokListener`, taking events is `GrokReceiver`, the configuration is `GrokConfigurer`'s, opening
+and closing is `Lifecycle`, and the threads are `Connection`'s.
 Every method may be called from any thread; the docstrings say which of them block, and
 which may not be called in a handler.
 """
 
 from __future__ import annotations
 
-import logging
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
 from grok_rt._asking import GrokAsker, Questions
+from grok_rt._configurer import GrokConfigurer
 from grok_rt._connection import Connection
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
@@ -24,9 +25,10 @@ from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
+from grok_rt._reconnect import Reconnect
 from grok_rt._sender import check_event, check_sound
 from grok_rt._session import Session
-from grok_rt._settings import check_times, session_config
+from grok_rt._settings import check_times, reconnect_policy, session_config
 from grok_rt._tooling import ToolDecorator, Tooling, told
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS
@@ -44,16 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["GrokClient", "State"]
 
-log = logging.getLogger("grok_rt")
-
-_UPDATE_TIMEOUT = 5.0
 _HURRY = 0.1  # seconds for a close on the way out of an interrupted program
 
 
-class GrokClient(GrokListener, GrokAsker, GrokReceiver):
+class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
     """One conversation with Grok.
 
-    Nothing happens before `connect`, `start` or ``with``. A client connects once.
+    Nothing happens before `connect`, `start` or ``with``. A client connects once; what happens
+    when it loses its connection later is up to `reconnect`. One that is dropped without `close`
+    is closed when it is collected; after `start` it lives on until it is closed.
 
     Args:
         api_key: a key, an ephemeral token, or a callable that returns one at each connect;
@@ -74,6 +75,8 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         send_timeout: seconds a verb waits for room in the outbox.
         max_backlog: bytes of events that may wait for the pump.
         stall_timeout: seconds that more may wait, until the session is given up.
+        reconnect: what to do about a lost connection: a policy, True for the usual one, False
+            for none. By default none, but the usual one after `start`.
         ssl_context: for private certificates.
         proxy: a proxy's URL; None: no proxy; by default the environment's.
         headers: more headers for the handshake.
@@ -105,6 +108,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         send_timeout: float = 10.0,
         max_backlog: int = 64 << 20,
         stall_timeout: float = 30.0,
+        reconnect: Reconnect | bool | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = "environment",
         headers: Mapping[str, str] | None = None,
@@ -149,8 +153,14 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         #: short error text go back to Grok. An open session is told at once.
         self.tool: ToolDecorator = self._tooling.register
         self._session = Session(self._tooling.declared)
-        self._lifecycle = Lifecycle(opening, self._session, self._inbox, limits)
+        self._lifecycle = Lifecycle(
+            opening, self._session, self._inbox, limits, configure=self._configure
+        )
         self._pump = Pump(self._inbox, self._handlers, self._lifecycle.why_closed)
+        self._lifecycle.ask_about_stalls(self._pump.why_stalled)
+        self._reconnect = reconnect
+        self._lifecycle.policy = reconnect_policy(reconnect)
+        weakref.finalize(self, self._lifecycle.drop).atexit = False
         self._questions = Questions(self._pump)
 
     # lifecycle
@@ -168,9 +178,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             LocalProtocolError: this client has connected before.
             ConnectionClosed: another thread has closed it meanwhile.
         """
-        self._lifecycle.open(
-            self._configure, self._open_timeout, why_stalled=self._pump.why_stalled
-        )
+        self._lifecycle.open(self._open_timeout)
         self._inbox.put_event(
             events.Opened(session_id=self.session_id, conversation_id=self.conversation_id)
         )
@@ -194,20 +202,25 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
         """Connect if need be, and pump in a background thread; returns at once.
 
         A handler that raises does not end the session: it is logged, and `on_error` hears it.
+        A lost connection does not either, unless ``reconnect=False``.
 
         Raises:
             ConcurrencyError: it pumps already, or another thread does.
             ConnectionClosed: the session has ended.
             GrokError: as `connect`.
         """
+        if self._reconnect is None:
+            self._lifecycle.policy = Reconnect()
         if self.state == "new":
             self.connect()
+        elif self._reconnect is None and self.state == "open":
+            self._allow_resumption()
         self._lifecycle.open_connection()
         self._pump.start()
         return self
 
     def __enter__(self) -> Self:
-        if self.state != "open":
+        if self.state not in ("open", "reconnecting"):
             self.connect()
         return self
 
@@ -230,7 +243,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
 
     @property
     def state(self) -> State:
-        """``new``, ``connecting``, ``open``, ``closing`` or ``closed``."""
+        """``new``, ``connecting``, ``open``, ``reconnecting``, ``closing`` or ``closed``."""
         return self._lifecycle.state
 
     @property
@@ -253,6 +266,8 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
     def send(self, event: events.ClientEvent) -> None:
         """Send any client event; blocks up to `send_timeout` for room in the outbox.
 
+        While the client reconnects it waits in the outbox, in order.
+
         Raises:
             LocalProtocolError: not connected yet, or an event that cannot be encoded.
             TypeError: no event that clients say.
@@ -260,13 +275,14 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             ConnectionClosed: the session has ended; it holds the first cause.
         """
         check_event(event)
-        self._lifecycle.open_connection().send(event)
+        self._lifecycle.through(lambda connection: connection.send(event))
 
     def send_audio(self, pcm: bytes, *, block: bool = True, drop_oldest: bool = False) -> None:
         """Append sound to the input buffer, in the session's input format; any length.
 
         With the binary transport it leaves bare, a third smaller; Opus is one packet a call.
-        Sound waits in the outbox until the server has confirmed the format.
+        Sound waits in the outbox until the server has confirmed the format. While the client
+        reconnects nobody waits for room: the last seconds are kept, see `Reconnect.audio_grace`.
 
         Args:
             pcm: whole samples.
@@ -279,17 +295,22 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             SendQueueFull: there was no room; never with `drop_oldest`.
             ConnectionClosed: the session has ended.
         """
-        connection = self._lifecycle.open_connection()
+        self._lifecycle.open_connection()
         audio_format = self.config.input_audio_format
         check_sound(pcm, audio_format)
         bare = self.config.input_transport == "binary"
         if drop_oldest:
-            dropped = connection.send_newest_audio(pcm, bare=bare)
+            dropped = self._lifecycle.through(
+                lambda connection: connection.send_newest_audio(pcm, bare=bare)
+            )
             if dropped:
                 lost_ms = dropped * 1000 // audio_format.bytes_per_second
                 self._inbox.put_event(events.AudioDropped(ms=lost_ms))
         else:
-            connection.send_audio(pcm, bare=bare, timeout=None if block else 0.0)
+            timeout = None if block else 0.0
+            self._lifecycle.through(
+                lambda connection: connection.send_audio(pcm, bare=bare, timeout=timeout)
+            )
 
     def send_tool_result(self, call_id: str, result: object) -> None:
         """Answer a function call; never blocks.
@@ -303,13 +324,15 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
             result: text as it is; everything else as JSON.
 
         Raises:
-            LocalProtocolError: the call has its answer already, or the result is no JSON.
+            LocalProtocolError: the call has its answer already, or belongs to a conversation
+                that was lost with its connection, or the result is no JSON.
             TypeError: the id is no string.
             ConnectionClosed: the session has ended.
         """
         if not isinstance(call_id, str):
             raise TypeError(f"a call's id is a string, as in event.call.call_id, not {call_id!r}")
-        self._lifecycle.open_connection().tool_result(call_id, told(result))
+        text = told(result)
+        self._lifecycle.through(lambda connection: connection.tool_result(call_id, text))
 
     def cancel_response(self) -> None:
         """Stop the reply that is being made; harmless when there is none.
@@ -349,46 +372,13 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver):
                 audio_end_ms=max(0, end_ms),
             )
 
-    def update_session(self, config: SessionConfig | None = None, *, timeout: float = 5.0) -> None:
-        """Change the running session; blocks until the server has confirmed. Works in handlers.
-
-        Args:
-            config: the new configuration; None sends the present one again, with the tools
-                registered meanwhile.
-            timeout: seconds to wait; without an answer a warning is logged.
-
-        Raises:
-            ServerError: the server refused it; the earlier configuration stays.
-            ConnectionClosed: the session has ended.
-        """
-        connection = self._lifecycle.open_connection()
-        config = self.config if config is None else config
-        self._send_config(connection, config, timeout)
-        self.config = config
-
     # inside
 
-    def _configure(self, connection: Connection, deadline: float) -> None:
-        left = deadline - time.monotonic()
-        self._send_config(connection, self.config, max(0.0, min(_UPDATE_TIMEOUT, left)))
-
-    def _send_config(self, connection: Connection, config: SessionConfig, timeout: float) -> None:
-        config = session_config(config)
-        config = config.with_tools(self._tooling.definitions(config))
-        event = events.SessionUpdate(
-            event_id=self._session.new_event_id(), session=config.to_update_payload()
-        )
-        if not connection.update_session(event, timeout):
-            log.warning("no session.updated within %.3g s; going on without it", timeout)
-
-    def _tool_registered(self) -> None:
-        if self.state == "open":
-            self.update_session()
-
     def _send_best_effort(self, event_class: type[events.ClientEvent], **fields: Any) -> None:
-        connection = self._lifecycle.open_connection()
-        event_id = connection.ledger.best_effort_id()
-        connection.send(event_class(event_id=event_id, **fields))
+        if self.state == "reconnecting":
+            return  # what it is about has gone with the connection
+        event_id = self._lifecycle.open_connection().ledger.best_effort_id()
+        self.send(event_class(event_id=event_id, **fields))
 
     def _require_connection(self) -> Connection:
         return self._lifecycle.connection()

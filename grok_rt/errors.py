@@ -5,7 +5,7 @@
     GrokError
     ├── ConnectFailed(status, code, message, hint)     the session never opened
     │   ├── AuthenticationFailed
-    │   └── RateLimited(retry_after)
+    │   └── RateLimited
     ├── ConnectionClosed(code, reason, cause)          it was open once
     │   ├── ConnectionClosedOK
     │   └── ConnectionClosedError
@@ -62,33 +62,6 @@ class ConnectFailed(GrokError):
         message: what went wrong, in one sentence.
         hint: what to do about it; may be empty.
         request_id: the server's id of the request, for a support ticket; None if it sent none.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        hint: str = "",
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(f"{message} {hint}".rstrip())
-        self.message = message
-        self.status = status
-        self.code = code
-        self.hint = hint
-        self.request_id = request_id
-
-
-class AuthenticationFailed(ConnectFailed):
-    """The key or the token was missing, wrong, expired or without access."""
-
-
-class RateLimited(ConnectFailed):
-    """Too many sessions.
-
-    Attributes:
         retry_after: seconds to wait, as the server asks; None if it does not say.
     """
 
@@ -102,8 +75,21 @@ class RateLimited(ConnectFailed):
         request_id: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code, hint=hint, request_id=request_id)
+        super().__init__(f"{message} {hint}".rstrip())
+        self.message = message
+        self.status = status
+        self.code = code
+        self.hint = hint
+        self.request_id = request_id
         self.retry_after = retry_after
+
+
+class AuthenticationFailed(ConnectFailed):
+    """The key or the token was missing, wrong, expired or without access."""
+
+
+class RateLimited(ConnectFailed):
+    """Too many sessions; `retry_after` says for how long."""
 
 
 class ConnectionClosed(GrokError):

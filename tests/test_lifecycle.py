@@ -16,7 +16,7 @@ import pytest
 from raw_peer import Talk, answers, listening, silent, upgraded
 from scripted import GREETING, SOON, ScriptedTransport, in_background
 
-from grok_rt import GrokClient, SessionConfig, client, events
+from grok_rt import GrokClient, SessionConfig, _configurer, events
 from grok_rt._framing import TEXT, Frame, close_payload, pack
 from grok_rt.errors import (
     AuthenticationFailed,
@@ -138,7 +138,7 @@ def test_a_missing_confirmation_is_only_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Live, `session.updated` sometimes never comes: we wait, say so, and go on."""
-    monkeypatch.setattr(client, "_UPDATE_TIMEOUT", 0.1)
+    monkeypatch.setattr(_configurer, "_UPDATE_TIMEOUT", 0.1)
     transport = ScriptedTransport()
     with scripted(transport) as grok:
         assert grok.state == "open"
@@ -400,7 +400,7 @@ def test_close_before_the_socket_is_known() -> None:
     grok = GrokClient(KEY)
     grok.close()
     with dialled, theirs:
-        grok._lifecycle._remember(dialled)
+        grok._lifecycle._dialling.remember(dialled)
         assert theirs.recv(1) == b""
 
 

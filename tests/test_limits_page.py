@@ -15,6 +15,7 @@ from grok_rt import (
     GrokClient,
     _asking,
     _calls,
+    _configurer,
     _connection,
     _framing,
     _lifecycle,
@@ -55,7 +56,7 @@ LIMITS = ARGUMENTS | {
     "run(), for event in client": None,
     # opening
     "head start of an address": dialling.HEAD_START,
-    "answer to the first session.update": client._UPDATE_TIMEOUT,
+    "answer to the first session.update": _configurer._UPDATE_TIMEOUT,
     "update_session(timeout=)": default(GrokClient.update_session, "timeout"),
     "head of the server's HTTP answer": http.LIMIT,
     "body of a refusal, its time": http.BODY_PATIENCE,

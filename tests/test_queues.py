@@ -25,7 +25,7 @@ PONGED = Frame(PONG, b"pong")
 
 def put(outbox: Outbox, *frames: Frame, is_audio: bool = False) -> None:
     for frame in frames:
-        outbox.put_parcel(Parcel(frame, is_audio), timeout=0)
+        outbox.put_parcel(Parcel(frame, len(frame.data) if is_audio else 0), timeout=0)
 
 
 # --- the outbox ------------------------------------------------------------------------------
@@ -206,10 +206,74 @@ def test_the_oldest_sound_makes_room_for_the_newest() -> None:
     put(outbox, SOUND[0], is_audio=True)
     put(outbox, A)
     put(outbox, SOUND[1], SOUND[2], is_audio=True)
-    assert outbox.drop_oldest_audio(19) == [SOUND[0]]
+    assert outbox.drop_oldest_audio(19) == 10
     put(outbox, Frame(TEXT, b"x" * 19), is_audio=True)
-    assert outbox.drop_oldest_audio(10_000) == [SOUND[1], SOUND[2], Frame(TEXT, b"x" * 19)]
+    assert outbox.drop_oldest_audio(10_000) == 10 + 10 + 19
     assert outbox.take_batch(0) == [A]
+
+
+# --- an outbox without a line ------------------------------------------------------------------
+
+
+def test_what_is_held_waits_for_its_release() -> None:
+    """Control frames pass a held outbox; the rest leaves at the release, behind what goes first."""
+    outbox = Outbox()
+    outbox.hold([Parcel(A)], 100)
+    put(outbox, SOUND[0], is_audio=True)
+    put(outbox, B)
+    outbox.put_control(PONGED)
+    assert outbox.take_batch(0) == [PONGED]
+    assert outbox.take_batch(0) == []
+    outbox.release([Parcel(C)])
+    assert outbox.take_batch(0) == [C, A, SOUND[0], B]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9))), st.integers(0, 40))
+def test_a_held_outbox_keeps_the_newest_sound(said: list[tuple[bool, int]], limit: int) -> None:
+    """Of sound the newest that fits is kept, the rest counted; events all stay, in order."""
+    outbox = Outbox(1000)
+    parcels = [
+        Parcel(Frame(TEXT, bytes([i % 256]) * size), size if is_sound else 0)
+        for i, (is_sound, size) in enumerate(said)
+    ]
+    outbox.hold(parcels[: len(said) // 2], limit)
+    for parcel in parcels[len(said) // 2 :]:
+        outbox.put_parcel(parcel, timeout=0)
+    outbox.release(())
+    room, left, lost = limit, [], 0
+    for parcel in reversed(parcels):
+        if parcel.sound and (lost or parcel.sound > room):
+            lost += parcel.sound
+        else:
+            room -= parcel.sound
+            left.insert(0, parcel.frame)
+    assert outbox.take_batch(0) == left
+    assert outbox.sound_lost == lost
+
+
+def test_held_sound_never_waits_and_takes_no_room() -> None:
+    """Events are bounded as ever while there is no line, and sound does not count among them."""
+    outbox = Outbox(2)
+    outbox.hold((), 1000)
+    put(outbox, *SOUND, is_audio=True)
+    put(outbox, A, B)
+    with pytest.raises(queue.Full):
+        put(outbox, C)
+    put(outbox, SOUND[0], is_audio=True)
+    future = waits_in(outbox.not_full, lambda: outbox.put_parcel(Parcel(C)))
+    outbox.release(())
+    assert len(outbox.take_batch(0) or []) == 13
+    future.result(SOON)
+
+
+def test_a_held_outbox_closes_at_once() -> None:
+    """What is held has no session to go to: the last frame does not wait for it."""
+    outbox = Outbox()
+    outbox.hold([Parcel(A)], 0)
+    outbox.close(LAST)
+    assert outbox.take_batch(0) == [LAST]
+    assert outbox.take_batch(0) is None
+    assert outbox.abort() == [A]
 
 
 # --- the inbox -------------------------------------------------------------------------------

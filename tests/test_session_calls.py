@@ -254,7 +254,7 @@ def test_the_books_forget_in_the_end() -> None:
     assert books.result("99") == ["call-99=ok", CREATE]
     with pytest.raises(LocalProtocolError):
         books.result("1099")
-    assert len(books._calls._foreign) == len(books._calls._answered) == len(books._best_effort)
+    assert len(books._calls._unanswerable) == len(books._calls._answered) == len(books._best_effort)
 
 
 def test_a_call_that_comes_after_its_response_was_done_is_held_five_seconds() -> None:

@@ -84,18 +84,11 @@ def refused(
     if said or code:
         message += f", {said or code}"
     message = message if message.endswith((".", "!", "?")) else message + "."
+    retry_after = _seconds(headers.get("retry-after"))
     if status == 429:
-        retry_after = _seconds(headers.get("retry-after"))
         wait = f"wait {retry_after:g} s" if retry_after is not None else "wait a little"
-        return RateLimited(
-            message,
-            status=status,
-            code=code,
-            hint=f"Too many sessions or requests: {wait}, or close a session.",
-            request_id=request_id,
-            retry_after=retry_after,
-        )
-    if 300 <= status < 400:
+        hint = f"Too many sessions or requests: {wait}, or close a session."
+    elif 300 <= status < 400:
         hint = "Redirects are not followed, for the key must not travel: use the final URL."
     elif status >= 500:
         hint = _TRY_LATER
@@ -103,8 +96,17 @@ def refused(
         hint = _check_url(purpose)
     else:
         hint = _CHECK_KEY if wrong_key else _HINTS.get(status, "")
-    kind = AuthenticationFailed if wrong_key or status in (401, 403) else ConnectFailed
-    return kind(message, status=status, code=code, hint=hint, request_id=request_id)
+    kind: type[ConnectFailed] = RateLimited if status == 429 else ConnectFailed
+    if wrong_key or status in (401, 403):
+        kind = AuthenticationFailed
+    return kind(
+        message,
+        status=status,
+        code=code,
+        hint=hint,
+        request_id=request_id,
+        retry_after=retry_after,
+    )
 
 
 def unreachable(

@@ -124,7 +124,6 @@ class Line:
         self.session = Session(declared or {})
         self.ended: list[Connection] = []
         self.connection = Connection(
-            transport,
             self.session,
             self.inbox,
             Limits(**limits),
@@ -156,7 +155,7 @@ def line(
 ) -> Iterator[Line]:
     """Run a connection over a transport; afterwards none of its threads may live."""
     made = Line(transport, declared, **limits)
-    made.connection.start()
+    made.connection.start(transport)
     try:
         yield made
     finally:
