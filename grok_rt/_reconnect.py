@@ -184,7 +184,7 @@ class Outage:
             if self._is_stopped_within(delay):
                 return
             try:
-                self._attempt(deadline - time.monotonic())
+                self._attempt(max(0.0, deadline - time.monotonic()))
             except Exception as error:  # noqa: BLE001 - a key, a transport may raise anything
                 cause = error
             else:

@@ -13,6 +13,7 @@ import pytest
 
 from grok_rt import (
     GrokClient,
+    Reconnect,
     _asking,
     _calls,
     _configurer,
@@ -81,6 +82,14 @@ LIMITS = ARGUMENTS | {
     "fragments of a message": default(_framing.FrameReader, "max_fragments"),
     "size of a control frame": _framing._MAX_CONTROL,
     "age of the backlog": Limits().max_backlog_age,
+    # reconnecting
+    **{
+        f"Reconnect({field.name}=)": field.default
+        for field in attrs.fields(Reconnect)
+        if field.name != "causes"
+    },
+    "a pause": _session._PAUSE,
+    "look for a pause": _connection._LOOK_AGAIN,
     # tools
     "tool(timeout=)": attrs.fields_dict(Tool)["timeout"].default,
     "grace beyond a tool's timeout": _tooling._GRACE,

@@ -244,8 +244,8 @@ def test_the_budget_bounds_all_attempts() -> None:
     policy = Reconnect(attempts=None, backoff=0.01, max_backoff=0.02, budget=0.2)
     trial = Trial(policy, *itertools.islice(endless, 10_000)).run()
     assert time.monotonic() - began < 1.0
-    assert len(trial.given) > 5
-    assert all(0 < left <= 0.2 for left in trial.given)
+    assert len(trial.given) > 2
+    assert all(0 <= left <= 0.2 for left in trial.given)
     assert trial.verdict is not None
     assert "no connection within 0.2 s: nobody" in trial.verdict.reason
 

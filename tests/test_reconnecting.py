@@ -777,6 +777,44 @@ def test_close_at_any_moment_of_an_outage() -> None:
             assert not ours()
 
 
+def test_nothing_is_told_after_the_end() -> None:
+    """An outage that goes on for a moment after `close` has nothing more to say."""
+    with cutting(policy=NEVER) as at:
+        at.lose()
+        at.client.close()
+        at.client._lifecycle._tell(events.Reconnecting(attempt=2, delay=1.0))
+        assert isinstance(at.heard[-1], events.Closed)
+        assert not at.client._inbox.qsize()
+
+
+def test_our_own_goodbye_is_final() -> None:
+    """A close code that would be a reason to reconnect is none if it was ours; nor is the exit."""
+    with cutting() as at:
+        at.client.close(1001, "going away")
+        assert at.client.state == "closed"
+        assert not at.types(events.Reconnecting)
+    with cutting() as at, at.client.expect(events.Closed, timeout=SOON):
+        at.client._lifecycle.connection().begin_close(1001, "the program exits")
+    assert not at.types(events.Reconnecting)
+
+
+def test_a_verb_that_meets_the_loss_goes_to_the_next_connection() -> None:
+    """Between the loss and its discovery nobody gets an error that means nothing any more."""
+    with cutting() as at:
+        met: list[Any] = []
+
+        def verb(connection: Any) -> None:
+            met.append(connection)
+            if len(met) == 1:
+                at.server.disconnect()
+                until(lambda: connection.is_over)
+            connection.send(events.InputAudioBufferCommit())
+
+        at.client._lifecycle.through(verb)
+        assert len(met) == 2
+        until(lambda: [event.type for event in at.received()] == ["input_audio_buffer.commit"])
+
+
 def ours() -> list[str]:
     """The threads of the client side."""
     names = ("grok-rt-reader", "grok-rt-writer", "grok-rt-pump", "grok-rt-reconnect")
@@ -871,12 +909,16 @@ def test_nobody_is_interrupted_by_a_roll_over(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("grok_rt._connection._LOOK_AGAIN", 0.05)
     over = threading.Event()
 
+    def stays() -> None:
+        assert not over.wait(0.4)
+        assert grok.state == "open"
+
     def talks(peer: Peer) -> None:
         peer.opens()
         peer.says(live.started("u"))
-        assert not over.wait(0.4)
+        stays()
         peer.says(live.stopped("u"), live.committed("u"), live.created("r"))
-        assert not over.wait(0.4)
+        stays()
         peer.says(*live.reply("r", "i")[1:])
         with contextlib.suppress(EOFError):
             peer.listens()

@@ -116,6 +116,7 @@ def test_retry_after_in_seconds(header: str, seconds: float | None) -> None:
     error = refusal(429, retry_after=header)
     assert isinstance(error, RateLimited)
     assert error.retry_after == seconds
+    assert refusal(503, retry_after=header).retry_after == seconds
     assert refusal(429).retry_after is None  # type: ignore[attr-defined]
 
 
