@@ -182,10 +182,11 @@ class AnswerBuilder:
         """The server has heard all of its speech, so what ends now is the end; True if it has."""
         self._settled = True
         current = self._current
-        if current is not None and current.ended is not None and not self.done:
-            partial = current.cut or current.superseded
-            if not (partial or self._goes_on(current)):
-                self._finish(self._status, current.ended)
+        if self.done or current is None or current.ended is None:
+            return self.done
+        if not (current.superseded or self._goes_on(current)):
+            bare = current.cut and self._status == "completed"
+            self._finish(self._status, current.ended, cut=bare)
         return self.done
 
     def answer(self, now: float) -> Answer:
