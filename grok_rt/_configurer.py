@@ -76,7 +76,7 @@ class GrokConfigurer:
             event_id=self._session.new_event_id(), session=config.to_update_payload()
         )
         if not connection.update_session(event, timeout):
-            log.warning("no session.updated within %.3g s; going on without it", timeout)
+            log.warning("no session.updated within %.2g s; going on without it", timeout)
 
     def _allow_resumption(self) -> None:
         """Say belatedly what `_send_config` would have said."""
