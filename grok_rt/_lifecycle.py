@@ -80,6 +80,7 @@ class Lifecycle(Current):
         self._outage: Outage | None = None
         self._stood_at = 0.0
         self._sound_lost = 0
+        self._lost_early: Connection | None = None
 
     def ask_about_stalls(self, why_stalled: Callable[[], str]) -> None:
         """Let a method, held weakly, name who keeps events waiting."""
@@ -107,6 +108,8 @@ class Lifecycle(Current):
                 self._refuse_closed()
                 self._phase = "open"
                 self._stood_at = time.monotonic()
+                if self._lost_early is not None:
+                    self._ended(self._lost_early)
         except BaseException as error:
             failure = _hung_up(error) if isinstance(error, ConnectionClosed) else error
             if self._fail(failure) and isinstance(failure, ConnectFailed):
@@ -203,6 +206,9 @@ class Lifecycle(Current):
         with self._changed:
             if connection is not self._connection or self._phase == "reconnecting":
                 return  # whoever has made or replaced it knows
+            if self._phase == "connecting":
+                self._lost_early = connection  # told once it is known whether it ever stood
+                return
             error = connection.ledger.error()
             if self._phase == "open" and self._is_followed(connection):
                 self._begin_outage(connection, error)

@@ -31,6 +31,7 @@ from grok_rt import (
     pcm16,
 )
 from grok_rt import _session as session_module
+from grok_rt._lifecycle import Lifecycle
 from grok_rt._reconnect import Outage
 from grok_rt.errors import (
     AuthenticationFailed,
@@ -1058,3 +1059,31 @@ def test_a_started_client_lives_on() -> None:
         lifecycle.close(1000, "", SOON)
         assert closed.wait(SOON)
         until(lambda: not ours())
+
+
+def test_a_line_lost_before_anybody_noticed_that_it_stood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loss between the confirmation and the end of `connect` is an outage like any other."""
+    stand = Lifecycle._stand
+
+    def slowly(self: Lifecycle, connection: Any, *rest: Any) -> None:
+        stand(self, connection, *rest)
+        if not hasattr(self, "was_slow"):
+            self.was_slow = True  # type: ignore[attr-defined]
+            assert connection._done.wait(SOON)
+
+    connections = itertools.count()
+
+    def talk(connection: socket.socket) -> None:
+        peer = Peer(connection)
+        peer.opens()
+        if next(connections):
+            peer.listens()
+        else:
+            peer.vanishes()
+
+    monkeypatch.setattr(Lifecycle, "_stand", slowly)
+    with listening(talk) as port:
+        url = f"ws://127.0.0.1:{port}"
+        with GrokClient("test", url=url, reconnect=QUICK, close_timeout=1.0) as client:
+            client.wait_for(events.Reconnected, timeout=SOON)
+            assert client.state == "open"
