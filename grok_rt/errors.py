@@ -99,7 +99,8 @@ class ConnectionClosed(GrokError):
         code: the WebSocket close code; 1006 when the peer vanished without one.
         reason: the sentence that came with it, or ours.
         cause: the exception that ended the connection, if there was one.
-        unsent: events that were accepted but did not leave this machine.
+        unsent: events that were accepted and are not known to have left this machine: those
+            that were leaving when the line broke are among them, and some may have arrived.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ _token: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
 def cancelled() -> threading.Event:
     """The running tool's cancellation: set when its answer is no longer wanted.
 
-    That is when the caller interrupts, when the tool's time is over and when the client closes.
+    That is when the tool's time is over, and when the client closes.
     A slow tool looks at ``cancelled().is_set()``, or sleeps in ``cancelled().wait(seconds)``.
     Outside of a tool it is an event that nobody sets, so that a tool can be called directly.
     """
