@@ -73,7 +73,9 @@ class Other(msgspec.Struct):
 @contextlib.contextmanager
 def ours(url: str) -> Iterator[Round]:
     sound, done = Sound(), threading.Event()
-    with GrokClient("key", url=url, on_audio=lambda event: sound(event.audio)) as client:
+    # no reconnect, which `start` would ask the server for, in one frame more than a round has
+    with GrokClient("key", url=url, reconnect=False) as client:
+        client.on_audio(lambda event: sound(event.audio))
         client.on(events.ResponseDone)(lambda _: done.set())
         client.start()
 

@@ -36,6 +36,10 @@ class Frame(NamedTuple):
     data: bytes
 
 
+#: `Frame` without the detour through Python that a named tuple's own constructor takes.
+_new_frame: Callable[[tuple[int, bytes]], Frame] = functools.partial(tuple.__new__, Frame)
+
+
 class FrameReader:
     """Turns received bytes into frames.
 
@@ -151,7 +155,7 @@ class FrameReader:
                 _check_text(data, "a text message")
             elif opcode == CLOSE:
                 parse_close(data)
-            return Frame(opcode, data)
+            return _new_frame((opcode, data))
 
     def _check(self, first: int, length: int) -> None:
         """Judge a header that is not simply a whole message of fair size."""

@@ -63,9 +63,10 @@ class Ledger:
             `run_due` may be needed sooner.
         """
         steps: list[tuple[int, Step]] = []
+        received = self._session.received
         with self._changed:
             for index, event in enumerate(heard):
-                step = self._session.received(event, now)
+                step = received(event, now)
                 if step is not QUIET:
                     self._send(step.send)
                     steps.append((index, step))

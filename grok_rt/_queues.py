@@ -16,7 +16,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from grok_rt.events import Ping
 
@@ -243,13 +243,11 @@ class Outbox(queue.Queue[Parcel]):
         return batch
 
 
-class _Arrival(NamedTuple):
-    event: Event
-    size: int
-    at: float
+#: An event, its bytes on the wire, and when it came: a bare tuple, made for each that does.
+_Arrival: TypeAlias = "tuple[Event, int, float]"
 
 
-class Inbox(queue.Queue[_Arrival]):
+class Inbox(queue.Queue["_Arrival"]):
     """Events on their way to the pump. Putting never waits: reading must not pause."""
 
     def __init__(self) -> None:
@@ -267,11 +265,11 @@ class Inbox(queue.Queue[_Arrival]):
         with self.mutex:
             waiting = self.queue
             for event, size in arrived:
-                if not isinstance(event, Ping):
+                if type(event) is not Ping:
                     self._newest_at = now
-                elif waiting and isinstance(waiting[-1].event, Ping):
-                    self._bytes -= waiting.pop().size
-                waiting.append(_Arrival(event, size, now))
+                elif waiting and type(waiting[-1][0]) is Ping:
+                    self._bytes -= waiting.pop()[1]
+                waiting.append((event, size, now))
                 self._bytes += size
             self.not_empty.notify()
 
@@ -297,8 +295,8 @@ class Inbox(queue.Queue[_Arrival]):
             if unless():
                 raise queue.Empty
             arrival: _Arrival = self.queue.popleft()
-            self._bytes -= arrival.size
-        return arrival.event
+            self._bytes -= arrival[1]
+        return arrival[0]
 
     def take_batch(self, at_most: int = 64) -> list[Event]:
         """Wait for an event, and take those behind it too; few, so that the backlog is true."""
@@ -307,8 +305,8 @@ class Inbox(queue.Queue[_Arrival]):
             while not waiting:
                 self.not_empty.wait()
             batch = [waiting.popleft() for _ in range(min(at_most, len(waiting)))]
-            self._bytes -= sum([arrival.size for arrival in batch])
-        return [arrival.event for arrival in batch]
+            self._bytes -= sum([size for _, size, _ in batch])
+        return [event for event, _, _ in batch]
 
     def wake(self) -> None:
         """Make those who wait for an event ask their `unless` again."""
@@ -322,5 +320,5 @@ class Inbox(queue.Queue[_Arrival]):
         who asks a question every ten minutes needs no pump in between.
         """
         with self.mutex:
-            oldest_at = self.queue[0].at if self.queue else self._newest_at
+            oldest_at = self.queue[0][2] if self.queue else self._newest_at
             return self._bytes, max(0.0, self._newest_at - oldest_at)

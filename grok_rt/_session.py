@@ -139,8 +139,10 @@ class Session:
 
     def received(self, event: events.Event, now: float) -> Step:
         """Enter an event of the server's; returns what it sets off."""
-        if self.response_id and getattr(event, "response_id", None) == self.response_id:
-            self._calls.heard_at = now
+        calls = self._calls
+        speaking = calls.response_id
+        if speaking and getattr(event, "response_id", None) == speaking:
+            calls.heard_at = now
         book = self._books.get(type(event))
         return book(event, now) if book is not None else _NOTHING
 
@@ -181,7 +183,8 @@ class Session:
 
     def _speaks(self, response_id: str | Unset | None, item_id: str | Unset | None) -> bool:
         """Whether it is the response that speaks, and no late part of one that was cancelled."""
-        if response_id and self.response_id not in (response_id, None):
+        speaking = self._calls.response_id
+        if response_id and speaking is not None and speaking != response_id:
             return False
         item_id = item_id or self.item_id
         if item_id != self.item_id:
