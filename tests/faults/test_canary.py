@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import copy
 import io
 import logging
@@ -214,9 +213,8 @@ def test_a_life_that_is_cut(fault: Fault, told: Told) -> None:
         failures: list[events.Event] = []
         client.on_error(failures.append)
         client.start()
-        line.relay.strike(fault)
-        with contextlib.suppress(GrokError):
-            client.wait_for(events.Closed, timeout=SOON)
+        with client.expect(events.Reconnecting, timeout=SOON):
+            line.relay.strike(fault)
         client.close()
         told(failures)
         for failure in failures:
