@@ -1,47 +1,23 @@
-"""`grok-rt` as a user runs it: in a process of its own, and every mistake one sentence."""
+"""`grok-rt demo` as a user runs it, and every mistake one sentence."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
 import socket
-import subprocess
 import sys
 import time
 import wave
 from pathlib import Path
 
 import pytest
+from commands import SENTENCE, run
 
 import grok_rt
-from grok_rt import AudioClip, cli, pcm16
+from grok_rt import AudioClip, pcm16
 from grok_rt.simulator import Simulator
 
 PYTHON = str(Path(sys.executable).parent)
-SENTENCE = re.compile(r"grok-rt: [^\n]+\n")
-
-
-def environment(**more: str) -> dict[str, str]:
-    env = {k: v for k, v in os.environ.items() if k not in ("XAI_API_KEY", "GROK_RT_URL")}
-    return env | {"PYTHONPATH": str(Path(grok_rt.__file__).parents[1]), **more}
-
-
-def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "grok_rt", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        env=environment(**more),
-    )
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command runs in an empty folder."""
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("path", [os.environ["PATH"], PYTHON], ids=["as is", "without espeak"])
@@ -139,83 +115,3 @@ def test_a_wrong_key_is_one_sentence() -> None:
     assert done.returncode == 1
     assert SENTENCE.fullmatch(done.stderr)
     assert "canary-4711" not in done.stderr + done.stdout
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_ctrl_c() -> None:
-    """Ctrl+C in the middle of the question ends it at once, with 130 and one line."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "grok_rt", "demo"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(PYTHONUNBUFFERED="1"),
-    ) as process:
-        assert process.stdout is not None
-        assert "simulator at" in process.stdout.readline()
-        time.sleep(0.7)  # it is speaking now
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=10)
-        assert time.monotonic() - began < 1
-    assert process.returncode == 130
-    assert stderr == "grok-rt: interrupted\n"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX")
-def test_a_reader_that_leaves() -> None:
-    """`grok-rt demo | head -1` ends without a traceback."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "grok_rt", "demo"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(PYTHONUNBUFFERED="1"),
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait(20) == 1
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")  # noqa: PTH110
-def test_a_full_disk() -> None:
-    """`grok-rt demo > file` on a full disk ends with one sentence."""
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "grok_rt", "demo"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            env=environment(),
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (1, "grok-rt: No space left on device\n")
-
-
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--louder"], ["demo", "--file"]])
-def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A command line that means nothing is 2, with the usage."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2
-    assert "usage: grok-rt" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--version"], f"grok_rt {grok_rt.__version__}"),
-        (["--help"], "demo"),
-        (["demo", "-h"], "--file"),
-    ],
-)
-def test_help(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Help and version are printed, and are no mistake."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 0
-    assert told in capsys.readouterr().out
