@@ -26,7 +26,7 @@ _RSV = 0x70
 _MASKED = 0x80
 _MAX_CONTROL = 125
 _CONTROLS = frozenset((CLOSE, PING, PONG))
-_SIZE = 64 << 10
+_SIZE = 256 << 10  # at full speed one read brings this much, and what it brings shares one wake-up
 
 
 class Frame(NamedTuple):
@@ -86,6 +86,8 @@ class FrameReader:
 
     def room(self, at_least: int = 1) -> memoryview:
         """Return free space of `at_least` bytes, and usually much more, to receive into."""
+        if self._start == self._end:
+            self._start = self._end = 0  # the pages that are warm, and no others
         start, end, size = self._start, self._end, len(self._buffer)
         pending = end - start
         need = max(self._need, pending + at_least)
