@@ -43,8 +43,8 @@ _new_frame: Callable[[tuple[int, bytes]], Frame] = functools.partial(tuple.__new
 class FrameReader:
     """Turns received bytes into frames.
 
-    Ask `next` until it answers None, then receive into `room()`, say how many bytes came with
-    `filled`, and ask again. After an error the stream cannot be resumed.
+    Ask `next` until it answers None, or `take_all`; then receive into `room()`, say how many bytes
+    came with `filled`, and ask again. After an error the stream cannot be resumed.
 
     Args:
         max_size: the longest message taken, in bytes, fragments together.
@@ -103,6 +103,36 @@ class FrameReader:
         """Take note that `count` bytes were received into `room()`."""
         self._end += count
 
+    def take_all(self, frames: list[Frame]) -> None:
+        """Append to `frames` all that is whole.
+
+        Raises:
+            RemoteProtocolError: as `next`; what was whole before has been appended.
+        """
+        # Nearly all that comes is plain: a short ASCII text in one piece. The rest is for `next`.
+        buffer, start, end = self._buffer, self._start, self._end
+        is_plain = not (self._expected_mask or self._opcode)
+        while is_plain and end - start >= 4 and buffer[start] == 0x81:
+            length = buffer[start + 1]
+            first = start + 2
+            if length == 126:
+                length = buffer[first] << 8 | buffer[first + 1]
+                first += 2
+                if length < 126:
+                    break
+            elif length > 126:
+                break
+            stop = first + length
+            if stop > end or length > self._max_size:
+                break
+            data = buffer[first:stop]
+            if not data.isascii():
+                break
+            frames.append(_new_frame((TEXT, data)))
+            self._start = start = stop
+        while (frame := self.next()) is not None:
+            frames.append(frame)
+
     def next(self) -> Frame | None:
         """Return the next message or control frame; None when more bytes are needed.
 
@@ -138,7 +168,7 @@ class FrameReader:
                 self._need = header + length
                 return None
             stop = start + header + length
-            data = bytes(self._view[start + header : stop])
+            data = buffer[start + header : stop]
             if self._expected_mask and length:
                 key = bytes(self._view[start + header - 4 : start + header])
                 data = _xor()(data, key)

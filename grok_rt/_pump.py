@@ -309,7 +309,8 @@ class Pump:
         outer = self._handling
         self._handling = (threading.get_ident(), event, time.monotonic())
         try:
-            self._offer(event, satisfied)
+            if self._waiters:
+                self._offer(event, satisfied)
             return self._handlers.hear(event)
         finally:
             self._handling = outer

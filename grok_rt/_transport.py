@@ -169,8 +169,7 @@ class WebSocketTransport:
         reader = self._reader
         frames: list[Frame] = []
         try:
-            while (frame := reader.next()) is not None:  # of what came with the one before
-                frames.append(frame)
+            reader.take_all(frames)  # of what came with the ones before
             if frames:
                 return frames
             if self._shut:  # the kernel may still hold, or take, more than we want
@@ -179,8 +178,7 @@ class WebSocketTransport:
             if not count:
                 raise self._lost(None)
             reader.filled(count)
-            while (frame := reader.next()) is not None:
-                frames.append(frame)
+            reader.take_all(frames)
         except BlockingIOError as error:
             why = "the server has been silent for too long"
             raise ConnectionClosedError(1006, why, error) from error

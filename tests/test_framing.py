@@ -6,7 +6,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import given
@@ -34,12 +34,29 @@ from grok_rt.errors import LocalProtocolError, RemoteProtocolError
 KIB = 1 << 10
 
 
-def feed(reader: FrameReader, data: bytes, sizes: Iterable[int]) -> Iterator[Frame]:
+def strictly(reader: FrameReader) -> Iterator[Frame]:
+    while (frame := reader.next()) is not None:
+        yield frame
+
+
+def all_at_once(reader: FrameReader) -> Iterator[Frame]:
+    frames: list[Frame] = []
+    try:
+        reader.take_all(frames)
+    finally:
+        yield from frames
+
+
+def feed(
+    reader: FrameReader,
+    data: bytes,
+    sizes: Iterable[int],
+    take: Callable[[FrameReader], Iterator[Frame]] = all_at_once,
+) -> Iterator[Frame]:
     """Let `reader` receive `data` in pieces of the given sizes (the last repeats for ever)."""
     rest, size, pieces = memoryview(data), 1, iter(sizes)
     while True:
-        while (frame := reader.next()) is not None:
-            yield frame
+        yield from take(reader)
         if not rest:
             return
         size = next(pieces, size)
@@ -70,6 +87,7 @@ controls = st.one_of(
 sizes = st.sampled_from((0, 1, 125, 126, 127, 65535, 65536, 70_001))
 messages = st.one_of(
     st.builds(Frame, st.just(TEXT), st.text(max_size=300).map(str.encode)),
+    st.builds(Frame, st.just(TEXT), sizes.map(lambda size: b"x" * size)),
     st.builds(Frame, st.just(BINARY), st.one_of(st.binary(max_size=300), sizes.map(bytes))),
 )
 chunks = st.lists(st.sampled_from((1, 2, 3, 7, 50, 1000, 70_000)), min_size=1, max_size=20)
@@ -123,12 +141,30 @@ def test_garbage_raises_the_one_error(seed: bytes | int, chunks: list[int], mask
         assert error.close_code in (1002, 1007, 1009)  # noqa: PT017
 
 
+@given(st.integers(0, 1 << 32), st.sampled_from((1, 3, 100, 70_000)), st.booleans())
+def test_the_short_way_is_as_strict(seed: int, size: int, mask: bool) -> None:
+    """Frames taken all at once are those taken one by one, and so is the error that ends them."""
+    stream = _broken_stream(random.Random(seed), mask)
+
+    def outcome(take: Callable[[FrameReader], Iterator[Frame]]) -> tuple[list[Frame], str]:
+        frames = []
+        try:
+            for frame in feed(FrameReader(masked=mask, max_size=200), stream, [size], take):
+                frames.append(frame)  # noqa: PERF402 - what came before the error counts
+        except RemoteProtocolError as error:
+            return frames, f"{error.close_code} {error}"
+        return frames, ""
+
+    assert outcome(all_at_once) == outcome(strictly)
+
+
 def _broken_stream(rng: random.Random, mask: bool) -> bytes:
     """Return well-formed frames with one flipped bit: garbage that gets deep into the parser."""
     stream = bytearray()
     for _ in range(rng.randint(1, 6)):
         opcode = rng.choice((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
-        payload = rng.randbytes(rng.choice((0, 2, 20, 125)))
+        size = rng.choice((0, 2, 20, 125, *((130, 201) if opcode < CLOSE else ())))
+        payload = rng.choice((rng.randbytes, b"x".__mul__))(size)
         stream += wire(opcode, payload, fin=opcode >= CLOSE or rng.random() < 0.7, mask=mask)
     stream[rng.randrange(len(stream))] ^= 1 << rng.randrange(8)
     return bytes(stream)

@@ -21,7 +21,7 @@ import pybase64
 from grok_rt._extra import NO_EXTRA
 from grok_rt._unset import UNSET, Unset
 from grok_rt.events import AudioDelta, ResponseAudioDelta, ResponseOutputAudioDelta
-from grok_rt.models._wire import Maybe, wire_name
+from grok_rt.models._wire import wire_name
 
 __all__ = ["read_sound"]
 
@@ -31,27 +31,14 @@ _MARK_WITHIN: Final = 48
 
 def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
     """The event, if the message is plainly sound."""
-    if type(data) is not bytes or data.find(_MARK, 0, _MARK_WITHIN) < 0:
+    if type(data) is not bytes or _MARK not in data[:_MARK_WITHIN]:
         return None
     try:
         flat = _decode(data)
         audio = _from_base64(flat.delta, None, True)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return _Draft(
-        _KINDS[type(flat)],
-        flat.event_id,
-        flat.previous_item_id,
-        flat.item_id,
-        flat.response_id,
-        flat.content_index,
-        flat.output_index,
-        audio,
-        flat.rid,
-        flat.audio_duration_ms,
-        flat.ts,
-        flat.latency,
-    )
+    return _Draft(flat, audio)
 
 
 class _Draft(AudioDelta):
@@ -64,34 +51,20 @@ class _Draft(AudioDelta):
     __setattr__ = object.__setattr__
     __delattr__ = object.__delattr__  # the two share a slot of the type: one alone stays slow
 
-    def __init__(
-        self,
-        kind: type[AudioDelta],
-        event_id: str | Unset,
-        previous_item_id: Maybe[str],
-        item_id: Maybe[str],
-        response_id: Maybe[str],
-        content_index: Maybe[int],
-        output_index: Maybe[int],
-        audio: bytes,
-        rid: Maybe[str],
-        audio_duration_ms: Maybe[float],
-        ts: Maybe[float],
-        latency: Maybe[str | float],
-    ) -> None:
-        self.event_id = event_id
-        self.previous_item_id = previous_item_id
-        self.item_id = item_id
-        self.response_id = response_id
-        self.content_index = content_index
-        self.output_index = output_index
+    def __init__(self, flat: Any, audio: bytes) -> None:
+        self.event_id = flat.event_id
+        self.previous_item_id = flat.previous_item_id
+        self.item_id = flat.item_id
+        self.response_id = flat.response_id
+        self.content_index = flat.content_index
+        self.output_index = flat.output_index
         self.audio = audio
-        self.rid = rid
-        self.audio_duration_ms = audio_duration_ms
-        self.ts = ts
-        self.latency = latency
+        self.rid = flat.rid
+        self.audio_duration_ms = flat.audio_duration_ms
+        self.ts = flat.ts
+        self.latency = flat.latency
         self.extra = NO_EXTRA
-        self.__class__ = kind
+        self.__class__ = _KINDS[type(flat)]
 
 
 def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
@@ -107,6 +80,7 @@ def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
         tag_field="type",
         tag=kind.wire_type,
         forbid_unknown_fields=True,
+        gc=False,  # it holds strings and numbers, for a moment
     )
 
 

@@ -61,11 +61,13 @@ def framing(data: bytes) -> None:
     """
     masked, size, rest = data[:1] > b"\x7f", 1 + sum(data[1:2]), data[2:]
     whole, error = _read(rest, masked, len(rest) or 1)
-    assert (whole, error) == _read(rest, masked, size)
+    assert (whole, error) == _read(rest, masked, size) == _read(rest, masked, size, by_one=True)
     assert _read(pack(whole, mask=False), False, size) == (whole, None)
 
 
-def _read(data: bytes, masked: bool, size: int) -> tuple[list[Frame], str | None]:
+def _read(
+    data: bytes, masked: bool, size: int, *, by_one: bool = False
+) -> tuple[list[Frame], str | None]:
     """All frames, and the error that ended them."""
     reader = FrameReader(max_size=1 << 16, max_fragments=64, masked=masked)
     frames: list[Frame] = []
@@ -75,8 +77,9 @@ def _read(data: bytes, masked: bool, size: int) -> tuple[list[Frame], str | None
         room[: len(chunk)] = chunk
         reader.filled(len(chunk))
         try:
-            while (frame := reader.next()) is not None:
+            while by_one and (frame := reader.next()) is not None:
                 frames.append(frame)
+            reader.take_all(frames)
         except RemoteProtocolError as error:
             return frames, f"{error.close_code} {error}"
     return frames, None
