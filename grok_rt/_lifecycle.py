@@ -29,6 +29,7 @@ from grok_rt.errors import (
     ConnectionClosedError,
     ConnectionClosedOK,
     LocalProtocolError,
+    ServerError,
 )
 
 if TYPE_CHECKING:
@@ -220,6 +221,10 @@ class Lifecycle(Current):
         """Requires holding the lock."""
         policy = self.policy or Reconnect()
         last = self._outage
+        if isinstance(lost, ConnectionClosedError):
+            lost.hint = ""  # it is about to be done
+        said = lost.cause
+        is_over = isinstance(said, ServerError) and said.type == "max_duration"
         # Where lines break as soon as they stand, the delays go on growing.
         is_stable = time.monotonic() - self._stood_at >= policy.max_backoff
         self._phase = "reconnecting"
@@ -228,7 +233,7 @@ class Lifecycle(Current):
         self._outage = Outage(
             policy,
             lost,
-            planned=connection.is_retired,
+            planned=connection.is_retired or is_over,
             step=0 if last is None or is_stable else last.step,
             attempt=self._attempt,
             tell=self._tell,

@@ -128,7 +128,7 @@ class Outage:
     Args:
         policy: how often, and when.
         lost: what ended the connection.
-        planned: it was ended to be replaced: the first attempt does not wait.
+        planned: its time was over: the first attempt does not wait.
         step: where the delays begin.
         attempt: makes a connection in the seconds it is given, or raises.
         tell: takes the events.

@@ -124,12 +124,27 @@ class ConnectionClosedOK(ConnectionClosed):
 
 
 class ConnectionClosedError(ConnectionClosed):
-    """It was lost, or closed because something was wrong."""
+    """It was lost, or closed because something was wrong.
+
+    Attributes:
+        hint: what to do about it; empty where the client goes on by itself, or nobody can know.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        reason: str = "",
+        cause: BaseException | None = None,
+        *,
+        unsent: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(code, reason, cause, unsent=unsent)
+        self.hint = "to go on, make a new client" if code == 1006 else ""
 
     def __str__(self) -> str:
-        """Say what happened; of a lost connection, what can be done as well."""
+        """Say what happened, and what to do about it."""
         text = super().__str__()
-        return f"{text}; to go on, make a new client" if self.code == 1006 else text
+        return f"{text}; {self.hint}" if self.hint else text
 
 
 class ProtocolError(GrokError):

@@ -132,6 +132,7 @@ def test_a_lost_line_is_followed_by_another(code: int | None) -> None:
         (lost,) = (event for event in at.heard if isinstance(event, events.Reconnecting))
         assert isinstance(lost.cause, Exception)
         assert str(code or 1006) in str(lost.cause)
+        assert "new client" not in str(lost.cause)
         assert at.client.ask("Still there?", timeout=SOON).text
 
 
@@ -236,10 +237,10 @@ def test_a_server_in_trouble_is_left_and_found_again() -> None:
 
 
 def test_a_session_that_has_reached_its_limit_is_replaced() -> None:
-    """`max_duration` ends a session, not a conversation."""
+    """`max_duration` ends a session, not a conversation, and the next one is not waited for."""
     with (
         Simulator(max_duration=0.3) as server,
-        GrokClient("test", url=server.url, reconnect=QUICK) as grok,
+        GrokClient("test", url=server.url, reconnect=NEVER) as grok,
     ):
         assert grok.wait_for(events.Reconnected, timeout=SOON).resumed
 
