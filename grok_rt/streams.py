@@ -13,12 +13,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
-from grok_rt.audio import AudioClip, AudioFormat
+from grok_rt.audio import AudioClip, AudioFormat, Converter
+from grok_rt.audio._clip import open_blocks
 from grok_rt.errors import AudioError
 
 __all__ = [
     "AudioQueue",
     "ClipSource",
+    "FileSource",
     "IteratorSource",
     "NullSink",
     "Sink",
@@ -92,6 +94,54 @@ class ClipSource:
         data = self._clip.data[self._at : self._at + n]
         self._at += len(data)
         return data
+
+
+class FileSource:
+    """The source of a sound file that is read as it is needed: hours of it cost no memory.
+
+    What `AudioClip.open` reads is read here, with channels mixed down to one. It is closed at the
+    end of the sound, by `close`, or by leaving its ``with`` block.
+
+    Args:
+        path: the file.
+        format: what to convert it to, such as the session's input format; None leaves it.
+
+    Raises:
+        AudioError: there is no such file, or no sound in it; `read` raises it of a file that
+            turns out to be broken later on.
+        MissingExtra: reading it needs the extra ``audio``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], format: AudioFormat | None = None) -> None:
+        found, blocks = open_blocks(path)
+        self._converter = Converter(found, format or found)
+        self._blocks = blocks
+        self._format = format or found
+        self._source = IteratorSource(self._converted(), self._format)
+
+    def __enter__(self) -> FileSource:  # noqa: PYI034 - `Self` is for Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def format(self) -> AudioFormat:
+        """What the bytes mean."""
+        return self._format
+
+    def read(self, n: int, /) -> bytes:
+        """Return up to `n` bytes; ``b""`` at the end."""
+        return self._source.read(n)
+
+    def close(self) -> None:
+        """Read no more; closing twice is harmless."""
+        self._blocks.close()
+
+    def _converted(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            yield self._converter.process(block)
+        yield self._converter.flush()
 
 
 class IteratorSource:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt.audio import OPUS, PCMA, PCMU, AudioClip, AudioFormat, pcm16, shipped
+from grok_rt.audio import OPUS, PCMA, PCMU, AudioClip, AudioFormat, Converter, pcm16, shipped
 from grok_rt.errors import AudioError
 from grok_rt.streams import (
     AudioQueue,
     ClipSource,
+    FileSource,
     IteratorSource,
     NullSink,
     Sink,
@@ -67,6 +70,71 @@ def test_clip_sources_convert(tmp_path: Path) -> None:
     source = ClipSource.open(tmp_path / "a.wav", PCMU)
     assert source.format == PCMU
     assert drained(source, 999) == clip.to(PCMU).data
+
+
+def test_file_sources_are_the_clip_of_the_file(tmp_path: Path) -> None:
+    """Read in blocks and converted as they come, a file is what it is when it is read at once."""
+    path = tmp_path / "a.wav"
+    clip = (shipped("question") + shipped("weather")).to(pcm16(16000))
+    clip.save(path)
+    with FileSource(path) as source:
+        assert isinstance(source, Source)
+        assert source.format == clip.format
+        assert drained(source, 4096) == clip.data
+        assert source.read(9) == b""
+    with FileSource(path, PCMU) as source:
+        heard = drained(source, 160)
+    converter = Converter(clip.format, PCMU)
+    assert heard == converter.process(clip.data) + converter.flush()
+
+
+def test_a_closed_file_source_has_ended(tmp_path: Path) -> None:
+    """Closing it, twice too, releases the file; nothing more comes than was converted already."""
+    path = tmp_path / "a.wav"
+    AudioClip(bytes(1 << 20)).save(path)
+    source = FileSource(path)
+    source.read(1)
+    source.close()
+    source.close()
+    assert len(drained(source, 1 << 16)) < 1 << 18
+    with pytest.raises(AudioError, match="No such file"):
+        FileSource(tmp_path / "b.wav")
+
+
+def test_three_hours_cost_no_memory(tmp_path: Path) -> None:
+    """The memory that a file source takes does not grow with the file."""
+    path = tmp_path / "long.wav"
+    clip = AudioClip(PCMU.silence(20), PCMU)
+    clip.save(path)
+    size = PCMU.bytes_per_second * 3 * 3600
+    with path.open("r+b") as file:
+        at = path.read_bytes().index(b"data") + 4
+        file.seek(at)
+        file.write(struct.pack("<I", size))
+        file.truncate(at + 4 + size)
+    tracemalloc.start()
+    try:
+        with FileSource(path) as source:
+            total = sum(map(len, iter(lambda: source.read(PCMU.frame_bytes(1000)), b"")))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert total == size
+    assert peak < 4 << 20
+
+
+def test_a_file_that_breaks_later_says_so(tmp_path: Path) -> None:
+    """A fault behind the first block is an `AudioError` that names the file."""
+    path = tmp_path / "late.wav"
+    floats = struct.pack("<d", 0.1) * 70_000 + struct.pack("<d", float("nan"))
+    form = struct.pack("<HHIIHH", 3, 1, 8000, 64000, 8, 64)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form
+    chunks += b"data" + struct.pack("<I", len(floats)) + floats
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    with FileSource(path) as source:
+        assert source.read(100)
+        with pytest.raises(AudioError, match=r"late\.wav.*NaN"):
+            drained(source, 1 << 20)
 
 
 @pytest.mark.parametrize(

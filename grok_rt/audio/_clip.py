@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from operator import mul
 from pathlib import Path
 from types import MappingProxyType
@@ -54,16 +55,8 @@ class AudioClip:
             AudioError: there is no such file, or no sound in it that can be read.
             MissingExtra: reading it needs the extra ``audio``.
         """
-        try:
-            file = Path(path).read_bytes()
-        except OSError as error:
-            raise AudioError(
-                f"cannot read {os.fspath(path)!r} ({error.strerror}): give the path of a sound file"
-            ) from error
-        try:
-            return _read(file, repr(os.fspath(path)))
-        except AudioError as error:
-            raise AudioError(f"cannot read {os.fspath(path)!r}: {error}") from error
+        format, blocks = open_blocks(path)
+        return cls(b"".join(blocks), format)
 
     @classmethod
     def from_samples(cls, samples: Iterable[float], rate: int = 24000) -> AudioClip:
@@ -199,10 +192,54 @@ _SUFFIXES: Final = frozenset(
 
 def _read(file: bytes, name: str) -> AudioClip:
     encoding, rate, data = _containers.read(file, name)
+    return AudioClip(data, _format_of(encoding, rate))
+
+
+def open_blocks(
+    path: str | os.PathLike[str],
+) -> tuple[AudioFormat, Generator[bytes, None, None]]:
+    """Open a sound file: its format, and its sound in blocks that are read as they are taken.
+
+    The end of the blocks closes the file, and so does closing them.
+
+    Raises:
+        AudioError: there is no such file, or no sound in it that can be read; the blocks raise it
+            of a file that breaks off being one.
+        MissingExtra: reading it needs the extra ``audio``.
+    """
+    name = repr(os.fspath(path))
+    found: list[AudioFormat] = []
+
+    def blocks() -> Generator[bytes, None, None]:
+        with _naming(name), Path(path).open("rb") as file:
+            sound = _containers.stream(file, name)
+            found.append(_format_of(sound.encoding, sound.rate))
+            yield b""  # begun: closing it closes the file
+            yield from sound.data
+
+    opened = blocks()
+    next(opened)
+    return found[0], opened
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say of an error which file it is about."""
+    try:
+        yield
+    except OSError as error:
+        raise AudioError(
+            f"cannot read {name} ({error.strerror}): give the path of a sound file"
+        ) from error
+    except AudioError as error:
+        raise AudioError(f"cannot read {name}: {error}") from error
+
+
+def _format_of(encoding: int, rate: int) -> AudioFormat:
     for law in (PCMU, PCMA):
         if _ENCODINGS[law.type] == encoding:
-            return AudioClip(data, law)
-    return AudioClip(data, pcm16(rate))
+            return law
+    return pcm16(rate)
 
 
 # What the sound files of this package say; `data/README.md` tells how they were made.

@@ -1,13 +1,16 @@
 """The kinds of sound files: WAV is read here, what `soundfile` knows by it, the rest is refused.
 
-It works on bytes in memory; opening the file is `audio`'s. Any thread.
+At once from memory, or in blocks from an open file, however long; who opens it is not known here.
+Any thread.
 """
 
 from __future__ import annotations
 
 import array
 import io
-from typing import Final, NamedTuple
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple
 
 from grok_rt.audio import _pcm, _wav
 from grok_rt.errors import AudioError, MissingExtra
@@ -18,6 +21,8 @@ _FOREIGN: Final = (
     *(b"RF64", b"RIFX", b"FORM", b"caff", b".snd", b"OggS", b"fLaC"),
     *(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2"),
 )
+_LAWS: Final = (_wav.ULAW, _wav.ALAW)
+_BLOCK: Final = 1 << 16  # samples of each channel that are read at a time
 _CONVERT: Final = "convert it to WAV (ffmpeg -i FILE sound.wav)"
 
 
@@ -29,6 +34,14 @@ class Sound(NamedTuple):
     data: bytes
 
 
+class Blocks(NamedTuple):
+    """Mono sound in pieces, read from the file as they are taken; as `Sound` otherwise."""
+
+    encoding: int
+    rate: int
+    data: Iterator[bytes]
+
+
 def read(file: bytes, name: str) -> Sound:
     """Find the sound in `file`; telephone sound stays as it is, all other becomes PCM16.
 
@@ -36,27 +49,59 @@ def read(file: bytes, name: str) -> Sound:
         AudioError: there is none that can be read.
         MissingExtra: `soundfile` could read it.
     """
-    if not file:
+    blocks = stream(io.BytesIO(file), name)
+    return Sound(blocks.encoding, blocks.rate, b"".join(blocks.data))
+
+
+def stream(file: BinaryIO, name: str) -> Blocks:
+    """Find the sound in an open file, as `read` does; the blocks raise what it raises."""
+    head = file.read(12)
+    if not head:
         raise AudioError("the file is empty: record or copy it again")
-    if file[:4] == b"RIFF" and file[8:12] == b"WAVE":
-        wave = _wav.parse(file)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        wave, size = _wav.seek_sound(file)
         if wave.known:
-            if wave.encoding in {_wav.ULAW, _wav.ALAW} and (wave.channels, wave.rate) == (1, 8000):
-                return Sound(wave.encoding, wave.rate, wave.data)
-            return Sound(_wav.PCM, wave.rate, wave.mono())
-    elif not file.startswith(_FOREIGN):
+            is_kept = wave.encoding in _LAWS and (wave.channels, wave.rate) == (1, 8000)
+            encoding = wave.encoding if is_kept else _wav.PCM
+            return Blocks(encoding, wave.rate, _wave_blocks(file, wave, size, mono=not is_kept))
+    elif not head.startswith(_FOREIGN):
         raise AudioError(f"it is no sound file of a known kind: {_CONVERT}")
-    return _read_foreign(file, name)
+    file.seek(0)
+    return _foreign(file, name)
 
 
-def _read_foreign(file: bytes, name: str) -> Sound:
+def _wave_blocks(file: BinaryIO, wave: _wav.Wave, size: int, *, mono: bool) -> Iterator[bytes]:
+    left = size or sys.maxsize
+    while data := file.read(min(left, _BLOCK * wave.frame)):
+        left -= len(data)
+        block = wave.of(data)
+        yield block.mono() if mono else block.data
+
+
+def _foreign(file: BinaryIO, name: str) -> Blocks:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: its C library is missing
         raise MissingExtra("soundfile", "audio", f"reading {name}") from error
     try:
-        values, rate = soundfile.read(io.BytesIO(file), always_2d=True)
+        opened = soundfile.SoundFile(file)
     except soundfile.SoundFileError as error:
-        raise AudioError(f"libsndfile says {str(error)!r}: {_CONVERT}") from error
-    mono = array.array("d", values.mean(axis=1).tobytes())
-    return Sound(_wav.PCM, rate, _pcm.pack(_pcm.from_floats(mono)))
+        raise _refused(error) from error
+
+    def blocks() -> Iterator[bytes]:
+        with opened:
+            while True:
+                try:
+                    values = opened.read(_BLOCK, always_2d=True)
+                except soundfile.SoundFileError as error:
+                    raise _refused(error) from error
+                if not len(values):
+                    return
+                mono = array.array("d", values.mean(axis=1).tobytes())
+                yield _pcm.pack(_pcm.from_floats(mono))
+
+    return Blocks(_wav.PCM, opened.samplerate, blocks())
+
+
+def _refused(error: Exception) -> AudioError:
+    return AudioError(f"libsndfile says {str(error)!r}: {_CONVERT}")

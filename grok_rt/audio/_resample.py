@@ -74,7 +74,7 @@ def whole(samples: array.array[int], from_rate: int, to_rate: int) -> array.arra
         else:
             # as floats, because it would add dither to whole numbers
             floats = np.frombuffer(samples, "=i2").astype(np.float32)
-            return _from_numpy(np.rint(soxr.resample(floats, from_rate, to_rate, quality="HQ")))
+            return _from_numpy(np.rint(soxr.resample(floats, from_rate, to_rate, quality="VHQ")))
     single = stream(from_rate, to_rate)
     return single.process(samples) + single.flush()
 

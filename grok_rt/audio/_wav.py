@@ -1,16 +1,17 @@
 """WAV bytes to numbers and back.
 
 Headers are not trusted: programs that write to a pipe leave sizes of 0 or 0xFFFFFFFF in them,
-and downloads break off. No file is opened here; any thread.
+and downloads break off. No file is opened here; any thread, one at a time for an open file.
 """
 
 from __future__ import annotations
 
 import array
+import io
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import BinaryIO, Final
 
 import attrs
 
@@ -35,7 +36,16 @@ class Wave:
     channels: int
     rate: int
     width: int
-    data: bytes
+    data: bytes = b""
+
+    def of(self, data: bytes) -> Wave:
+        """The same of other data, whose last frame may be broken off."""
+        return attrs.evolve(self, data=data[: len(data) - len(data) % self.frame])
+
+    @property
+    def frame(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.channels * self.width
 
     @property
     def known(self) -> bool:
@@ -75,28 +85,32 @@ class Wave:
         return _pcm.unpack(bytes(pcm))
 
 
-def parse(file: bytes) -> Wave:
-    """Read the chunks of a ``RIFF/WAVE`` file, as far as they reach.
+def seek_sound(file: BinaryIO) -> tuple[Wave, int]:
+    """Read the chunks of a ``RIFF/WAVE`` file up to its sound, at whose first byte it then stands.
+
+    Returns:
+        What the header says, without data, and the sound's size in bytes; 0 if the writer could
+        not seek back to say it. It may be more than there is.
 
     Raises:
         AudioError: there is no sound in it, or nonsense about it.
     """
-    header = data = None
-    at = 12
-    while data is None and at + 8 <= len(file):
-        name, size = struct.unpack_from("<4sI", file, at)
-        at += 8
+    header = size = None
+    file.seek(12)
+    while size is None and len(chunk := file.read(8)) == 8:
+        name, length = struct.unpack("<4sI", chunk)
         if name == b"data":
-            # a size of nothing is a writer that could not seek back, as is one beyond the end
-            data = file[at : at + size] if size else file[at:]
+            size = length
         elif name == b"fmt ":
-            header = file[at : at + size]
-        at += size + size % 2
+            header = file.read(min(length, 64))  # the rest of a true one is nothing we read
+            file.seek(length - len(header) + length % 2, io.SEEK_CUR)
+        else:
+            file.seek(length + length % 2, io.SEEK_CUR)
     if header is None or len(header) < 16:
         raise AudioError(
             "its WAV header does not say how the sound is encoded ('fmt '): write it again"
         )
-    if data is None:
+    if size is None:
         raise AudioError("the WAV file ends before its sound begins (no 'data'): get a whole copy")
     encoding, channels, rate, _, block, _ = struct.unpack_from("<HHIIHH", header)
     if encoding == EXTENSIBLE and len(header) >= 26:
@@ -106,8 +120,18 @@ def parse(file: bytes) -> Wave:
             f"its WAV header cannot be true ({channels} channels in {block} bytes "
             f"at {rate} Hz): write it again"
         )
-    whole = len(data) - len(data) % block
-    return Wave(encoding, channels, rate, block // channels, data[:whole])
+    return Wave(encoding, channels, rate, block // channels), size
+
+
+def parse(file: bytes) -> Wave:
+    """Read a whole ``RIFF/WAVE`` file, as far as it reaches.
+
+    Raises:
+        AudioError: there is no sound in it, or nonsense about it.
+    """
+    stream = io.BytesIO(file)
+    wave, size = seek_sound(stream)
+    return wave.of(stream.read(size or -1))
 
 
 def pack(encoding: int, rate: int, data: bytes) -> bytes:

@@ -110,13 +110,15 @@ def test_what_the_new_rate_cannot_hold_is_silent() -> None:
 
 
 @needs_sox
-@pytest.mark.parametrize(("from_rate", "to_rate"), [(24000, 8000), (24000, 48000), (24000, 44100)])
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate"), [(24000, 8000), (8000, 24000), (24000, 48000), (24000, 44100)]
+)
 def test_speech_is_as_sox_would_have_it(from_rate: int, to_rate: int) -> None:
-    """Speech is within 40 dB of SoX's best, in plain Python and as a whole clip."""
+    """Speech is within 40 dB of SoX's best in plain Python, and within 60 by soxr."""
     speech = shipped("question")[0.3:1.3].to(pcm16(from_rate)).samples()
     reference = sox(speech, from_rate, to_rate)
     assert snr(reference, through(_resample.Polyphase(from_rate, to_rate), speech)) > 40
-    assert snr(reference, _resample.whole(speech, from_rate, to_rate)) > 40
+    assert snr(reference, _resample.whole(speech, from_rate, to_rate)) > 60
 
 
 def test_a_stream_is_never_late() -> None:
