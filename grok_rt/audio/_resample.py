@@ -38,7 +38,6 @@ _CUTOFF: Final = 0.96  # of Nyquist, in the middle of that slope
 _KAISER: Final = 6.0
 _UNIT: Final = 1 << 22  # the sum of all weights; 22 + 16 bits + log2(taps) stay below a float's 53
 _PHASES: Final = 1024  # finer ones cannot be heard: rates without a common divisor share these
-_BLOCK: Final = 256  # outputs that numpy computes at once: their windows fit the cache
 
 
 class Stream(Protocol):
@@ -153,18 +152,18 @@ class PolyphaseNumpy(Polyphase):
         self._table: NDArray[np.float64] = np.array(self._kernel)
 
     def _outputs(self, count: int) -> array.array[int]:
-        np = self._np
-        pcm = array.array("h")
+        np, up, down = self._np, self._up, self._down
         if not count:
-            return pcm
+            return array.array("h")
         windows = np.lib.stride_tricks.sliding_window_view(np.array(self._held), self._width)
-        for start in range(0, count, _BLOCK):
-            steps = np.arange(start, min(start + _BLOCK, count), dtype=np.int64)
-            first, rest = np.divmod(self._at + steps * self._down, self._up)
-            rows = self._table[rest * len(self._table) // self._up]
-            sums = np.einsum("ij,ij->i", windows[first], rows)
-            pcm += _from_numpy(np.floor(sums / _UNIT + 0.5))
-        return pcm
+        sums = np.empty(count)
+        # Every `up`-th output has the same weights, and its window lies `down` further on.
+        for offset in range(min(up, count)):
+            first, rest = divmod(self._at + offset * down, up)
+            row = self._table[rest * len(self._table) // up]
+            same = sums[offset::up]
+            np.einsum("ij,j->i", windows[first::down][: len(same)], row, out=same)
+        return _from_numpy(np.floor(sums / _UNIT + 0.5))
 
 
 @functools.lru_cache(maxsize=32)

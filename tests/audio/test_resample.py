@@ -87,8 +87,8 @@ def test_numpy_makes_no_difference(samples: array.array[int], from_rate: int, to
     assert plain == through(_resample.PolyphaseNumpy(from_rate, to_rate), samples)
 
 
-def test_numpy_works_in_blocks() -> None:
-    """More outputs than numpy computes at once are the same, too."""
+def test_numpy_takes_long_pieces() -> None:
+    """Many outputs at once are the same, too."""
     pytest.importorskip("numpy")
     samples = tone(8000, seconds=1.2)
     plain = through(_resample.Polyphase(8000, 16000), samples)
