@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import attrs
@@ -17,6 +18,7 @@ class Conversation:
     Attributes:
         id: what `conversation.created` says.
         billable_seconds: of the sessions before the present one.
+        active_at: Unix time at which anything was last said or done in it.
         call_ids: every call that may be answered.
         search_ids: those of them that are the service's own affair.
         prompt: what came since the last response.
@@ -25,6 +27,7 @@ class Conversation:
     id: str
     items: list[Wire] = attrs.Factory(list)
     billable_seconds: float = 0.0
+    active_at: float = 0.0
     call_ids: set[str] = attrs.Factory(set)
     search_ids: set[str] = attrs.Factory(set)
     prompt: Prompt = attrs.Factory(Prompt)
@@ -47,13 +50,17 @@ class Conversation:
                 return item_id
         return None
 
-    def delete(self, item_id: Any) -> bool:
-        """Remove an item; False for one that is unknown or the model's own: those stay (live)."""
-        for position, item in enumerate(self.items):
-            if item["id"] == item_id and item["role"] != "assistant":
-                del self.items[position]
-                return True
-        return False
+    def find(self, item_id: Any) -> Wire | None:
+        """The item of that id."""
+        return next((item for item in self.items if item["id"] == item_id), None)
+
+    def delete(self, item_id: Any, *, of_model: bool) -> bool:
+        """Remove an item; False for one that is unknown, and the model's own may not go."""
+        item = self.find(item_id)
+        if item is None or (item.get("role") == "assistant" and not of_model):
+            return False
+        self.items.remove(item)
+        return True
 
     def ask(self, **news: Any) -> None:
         """Note what the next response has to answer."""
@@ -66,22 +73,27 @@ class Conversation:
         prompt, self.prompt = self.prompt, Prompt()
         return prompt
 
-    def replay(self) -> list[Wire]:
-        """What a resumed session is told: the assistant's messages only (live), as text."""
-        return [
-            {
-                "id": item["id"],
-                "object": "realtime.item",
-                "type": "message",
-                "status": "completed",
-                "role": "assistant",
-                "content": [{"type": "text", "text": _words(item)}],
-                "replayed": True,
-            }
-            for item in self.items
-            if item["type"] == "message" and item["role"] == "assistant"
-        ]
+    def replay(self, new_id: Callable[[], str], *, of_user: bool) -> list[Wire]:
+        """What a resumed session is told, as text: messages, under new ids (live)."""
+        told = []
+        for item in self.items:
+            if item["type"] != "message" or (item["role"] != "assistant" and not of_user):
+                continue
+            item["id"] = new_id()
+            kind = "text" if item["role"] == "assistant" else "input_text"
+            said = {"content": [{"type": kind, "text": words(item)}], "replayed": True}
+            told.append({**item, "status": "completed", **said})
+        return told
 
 
-def _words(item: Wire) -> str:
-    return " ".join(part.get("text") or part.get("transcript") or "" for part in item["content"])
+def kept(archive: MutableMapping[str, Conversation], id: str, since: float) -> Conversation | None:
+    """The conversation of that id, if anything has happened in it since; older ones are dropped."""
+    for old in [old for old, talk in list(archive.items()) if talk.active_at < since]:
+        archive.pop(old, None)
+    return archive.get(id)
+
+
+def words(item: Wire) -> str:
+    """The words of a message, typed, spoken or transcribed."""
+    said = (part.get("text") or part.get("transcript") or "" for part in item["content"])
+    return " ".join(word for word in said if word)

@@ -12,6 +12,8 @@ from grok_rt.simulator.reading import Refused, checked, needed, optional
 from grok_rt.simulator.shapes import Wire
 
 _TEXT_PARTS = ("input_text", "text", "output_text")
+_SOUND_PARTS = ("input_audio", "audio", "output_audio")
+_PARTS = (*_TEXT_PARTS, *_SOUND_PARTS, "input_image")
 
 
 def checked_item(value: Any) -> Wire:
@@ -47,9 +49,15 @@ _OPTIONAL: dict[str, type] = {
 
 def _check_part(part: Any, within: str) -> None:
     checked(part, dict, within)
-    needed(part, "type", str, within)
+    kind = needed(part, "type", str, within)
     for name in ("text", "transcript", "audio"):
         optional(part, name, str, within)
+    if kind not in _PARTS:
+        raise Refused(f"content of type {kind!r} is not supported", param=f"{within}.type")
+    if kind in _TEXT_PARTS:
+        needed(part, "text", str, within)
+    if part.get("audio") is not None:
+        audio_bytes(part, within)
 
 
 def echo_item(item: Mapping[str, Any], item_id: str) -> Wire:
@@ -59,14 +67,18 @@ def echo_item(item: Mapping[str, Any], item_id: str) -> Wire:
     if item["type"] == "function_call":
         call_id = item.get("call_id") or f"call-{item_id}-0"
         return shapes.call_item(item_id, call_id, item["name"], "", role="tool", status="completed")
-    content = [{k: v for k, v in part.items() if k != "audio"} for part in item["content"]]
-    return shapes.message_item(item_id, item["role"], content)
+    return shapes.message_item(item_id, item["role"], [_echo_part(p) for p in item["content"]])
 
 
-def item_text(item: Mapping[str, Any]) -> str:
-    """The words of a message, typed or transcribed."""
-    words = (part.get("text") or part.get("transcript") or "" for part in item["content"])
-    return " ".join(word for word in words if word)
+def _echo_part(part: Mapping[str, Any]) -> Wire:
+    if part["type"] in _SOUND_PARTS:
+        return {"type": part["type"], "transcript": part.get("transcript") or ""}
+    return dict(part)
+
+
+def sounds(item: Mapping[str, Any]) -> list[bytes]:
+    """The sound in a message, part by part."""
+    return [pybase64.b64decode(part["audio"]) for part in item["content"] if part.get("audio")]
 
 
 def forced_text(item: Mapping[str, Any]) -> str:
@@ -92,9 +104,10 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
         )
 
 
-def audio_bytes(message: Mapping[str, Any]) -> bytes:
-    """The bytes of an `input_audio_buffer.append`."""
+def audio_bytes(holder: Mapping[str, Any], within: str = "") -> bytes:
+    """The bytes of an `input_audio_buffer.append`, or of a part of a message."""
     try:
-        return pybase64.b64decode(needed(message, "audio", str), validate=True)
+        return pybase64.b64decode(needed(holder, "audio", str, within), validate=True)
     except ValueError:
-        raise Refused("audio must be base64", param="audio") from None
+        param = f"{within}.audio" if within else "audio"
+        raise Refused("audio must be base64", param=param) from None

@@ -28,6 +28,8 @@ class Cue(enum.Enum):
     STARTED = enum.auto()
     GOING_ON = enum.auto()
     """About once a second of speech: time for a partial transcript."""
+    SILENT = enum.auto()
+    """About once a second of silence."""
     STOPPED = enum.auto()
     OPENED = enum.auto()
     """Sound in which speech cannot be told from silence."""
@@ -100,7 +102,8 @@ class Listener:
         self._before = bytearray()
         self._odd = b""
         self._to_pcm = audio.Converter(form, audio.pcm16(self._rate))
-        self._onset_ms = self._next_partial_ms = 0.0
+        self._onset_ms = 0.0
+        self._next_partial_ms: float = _PARTIAL_EVERY_MS
         self.turn: Turn | None = None
 
     def seconds(self, data: bytes) -> float:
@@ -128,9 +131,9 @@ class Listener:
                 yield Cue.STOPPED
         if self.turn and self._ears.speaking:
             self.turn.end_ms = self._ears.last_voice_ms
-            if self._ears.heard_ms >= self._next_partial_ms:
-                self._next_partial_ms += _PARTIAL_EVERY_MS
-                yield Cue.GOING_ON
+        if self._ears.heard_ms >= self._next_partial_ms:
+            self._next_partial_ms += _PARTIAL_EVERY_MS
+            yield Cue.GOING_ON if self.turn and self._ears.speaking else Cue.SILENT
 
     def _keep(self, piece: bytes) -> None:
         if self.turn:
@@ -147,6 +150,12 @@ class Listener:
         self._before = bytearray()
         self._next_partial_ms = at + _PARTIAL_EVERY_MS
         return self.turn
+
+    def resume(self, turn: Turn) -> None:
+        """The speech that has just started belongs to a turn that had been taken."""
+        turn.audio += self._before
+        self._before = bytearray()
+        self.turn = turn
 
     def take(self) -> Turn | None:
         """End the turn here and hand it over; None when nobody has spoken."""

@@ -7,7 +7,6 @@ next message is due.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -15,9 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 from grok_rt._framing import CLOSE, PING, PONG, Frame, close_payload, parse_close
 from grok_rt._line.refusals import refused
 from grok_rt.errors import ConnectionClosedError
+from grok_rt.simulator.behaviour import LIVE, Behaviour
+from grok_rt.simulator.clock import Clock
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
-from grok_rt.simulator.refusals import Refusal, admit, as_refusal
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal, too_many
 from grok_rt.simulator.script import Script
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ class LoopbackTransport:
     Args:
         peer: one that has not been opened yet.
         query: the parameters of the URL.
+        clock: the peer's time; one of its own without.
     """
 
-    def __init__(self, peer: Peer, query: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, peer: Peer, query: Mapping[str, str] | None = None, clock: Clock | None = None
+    ) -> None:
         self.peer = peer
-        self._paced = PacedPeer(peer, query or {})
+        self._paced = PacedPeer(peer, query or {}, clock)
         self._shut = False
         self._close_received = False
         self._close_sent = False
@@ -95,31 +99,58 @@ def loopback(
     instant: bool = False,
     realtime: bool = False,
     refuse: int | Refusal | None = None,
+    max_sessions: int | None = None,
+    behaviour: Behaviour = LIVE,
+    documented_shapes: bool = False,
+    clock: Clock | None = None,
 ) -> Callable[[str, Mapping[str, str]], Transport]:
     """A factory for `GrokClient(transport=...)`: each call is a connection to a new session.
 
     Args:
-        peer_or_script: what is heard and said. A `Peer` serves one connection only.
+        peer_or_script: what is heard and said. A `Peer` serves one connection only, and has its
+            own behaviour.
         api_key: the only key that is let in; None lets any in.
         instant: send every answer at once, without waiting for its time.
         realtime: send audio no faster than it plays.
         refuse: refuse every connection with this HTTP status.
+        max_sessions: how many may be open at once; one more is refused with 429. xAI's pages
+            have said 10 and 100.
+        behaviour: the ways of the service, where there are several.
+        documented_shapes: do all as xAI's documentation has it, where live differs.
+        clock: the time of all sessions, so that a test can let it jump.
 
     The factory raises what a socket would: `AuthenticationFailed` for a missing or wrong key,
     `RateLimited`, `ConnectFailed`.
     """
     archive: dict[str, Conversation] = {}
+    time = clock or Clock()
+    open_peers: list[Peer] = []
     latency = 0.0 if instant else 0.05
     pace = math.inf if instant else 1.0 if realtime else 8.0
 
     def connect(url: str, headers: Mapping[str, str]) -> Transport:
-        refusal = as_refusal(refuse) or admit(headers, api_key)
+        open_peers[:] = [peer for peer in open_peers if peer.closed is None]
+        query = dict(parse_qsl(urlsplit(url).query))
+        refusal = (
+            as_refusal(refuse)
+            or admit(headers, api_key, key_only="call_id" in query)
+            or too_many(len(open_peers), max_sessions)
+        )
         if refusal:
             given = {name.lower(): value for name, value in refusal.headers.items()}
             raise refused(refusal.status, given, refusal.body, server=url.partition("?")[0])
         peer = peer_or_script
         if not isinstance(peer, Peer):
-            peer = Peer(peer, latency=latency, pace=pace, archive=archive, unix_time=time.time())
-        return LoopbackTransport(peer, dict(parse_qsl(urlsplit(url).query)))
+            peer = Peer(
+                peer,
+                behaviour=behaviour,
+                documented_shapes=documented_shapes,
+                latency=latency,
+                pace=pace,
+                archive=archive,
+                unix_time=time.time(),
+            )
+        open_peers.append(peer)
+        return LoopbackTransport(peer, query, time)
 
     return connect

@@ -1,7 +1,7 @@
-"""The user's side of the talk in Opus: packets are counted, and not decoded.
+"""Opus: packets are passed on and counted, and never decoded.
 
-Whether anybody speaks in them cannot be known here, so no speech is ever noticed: in manual mode
-a commit answers whatever came, and server VAD answers nothing. Pure state, like `listening`.
+Whether anybody speaks in the user's cannot be known here, so no speech is ever noticed: in manual
+mode a commit answers whatever came, and server VAD answers nothing. Pure, like `listening`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,23 @@ _FRAME_MS = (
     *(10, 20) * 2,  # hybrid
     *(2.5, 5, 10, 20) * 4,  # CELT
 )
+
+
+SILENCE = b"\xf8\xff\xfe"
+"""20 ms of silence, as any encoder writes it."""
+
+
+def packet_seconds(packet: bytes) -> float:
+    """How long a packet plays, as its head says (RFC 6716, section 3.1).
+
+    Raises:
+        Refused: it can be none.
+    """
+    code = packet[0] & 3 if packet else 3
+    if len(packet) < (2 if code == 3 else 1):
+        raise Refused("audio must be one whole Opus packet", param="audio")
+    frames = packet[1] & 0x3F if code == 3 else (1, 2, 2)[code]
+    return frames * _FRAME_MS[packet[0] >> 3] / 1000
 
 
 class PacketListener:
@@ -37,18 +54,18 @@ class PacketListener:
             self.turn.end_ms = self._heard_ms
 
     def seconds(self, packet: bytes) -> float:
-        """How long a packet plays, as its head says (RFC 6716, section 3.1)."""
-        code = packet[0] & 3 if packet else 3
-        if len(packet) < (2 if code == 3 else 1):
-            raise Refused("audio must be one whole Opus packet", param="audio")
-        frames = packet[1] & 0x3F if code == 3 else (1, 2, 2)[code]
-        return frames * _FRAME_MS[packet[0] >> 3] / 1000
+        """How long a packet plays."""
+        return packet_seconds(packet)
 
     def begin(self, item_id: str, script: str | None) -> Turn:
         """The turn that the next packet belongs to."""
         at = self._heard_ms
         self.turn = Turn(item_id, script, bytearray(), _RATE, at, at, sound="Opus")
         return self.turn
+
+    def resume(self, turn: Turn) -> None:
+        """Nothing is known here of speech that goes on."""
+        self.turn = turn
 
     def take(self) -> Turn | None:
         """End the turn here and hand it over; None when nothing has come."""

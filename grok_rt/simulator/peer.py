@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,7 +22,9 @@ from grok_rt.errors import RemoteProtocolError
 from grok_rt.events import Event
 from grok_rt.simulator import shapes
 from grok_rt.simulator.agenda import Agenda
-from grok_rt.simulator.conversation import Conversation
+from grok_rt.simulator.behaviour import DOCUMENTED, LIVE, Behaviour
+from grok_rt.simulator.conversation import Conversation, kept
+from grok_rt.simulator.documented import Schema
 from grok_rt.simulator.reading import Refused, checked, needed, optional
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.session import Session
@@ -35,48 +36,57 @@ if TYPE_CHECKING:
 
 __all__ = ["Peer"]
 
-MODEL: Final = "grok-voice-think-fast-2.0"  # whatever model was asked for
-
 _logger = logging.getLogger("grok_rt.simulator")
 
-_PING_SECONDS = 10.0
 _REMEMBERED = 10_000
+_KEYS = "0123456789*#"
 
 
 class Peer:
     """One session of a simulated realtime service.
 
-    It hears PCM, G.711 and Opus, and speaks PCM and G.711. Opus is counted and not decoded: no
-    speech is noticed in it, so in manual mode `input_audio_buffer.commit` answers whatever was
-    sent, and with server VAD nothing does. Opus as the output format is refused.
+    It hears and speaks PCM and G.711. Opus is passed on and never decoded or encoded: no speech is
+    noticed in it, so in manual mode `input_audio_buffer.commit` answers whatever was sent, and
+    with server VAD nothing does; as output it is the packets of the script, or silence.
 
     Args:
         script: what it hears and says; the truth about what it was sent without one.
+        behaviour: the ways of the service, where there are several; the live one's by default.
+        documented_shapes: do all as xAI's documentation has it, where live differs: short for
+            ``behaviour=DOCUMENTED``.
         latency: seconds from the end of a turn to the first message of the answer.
         pace: seconds of audio sent per second: 1 is real time, ``math.inf`` is all at once.
+        chunk_ms: milliseconds of audio in each delta; None for the sizes seen live.
         seed: makes the ids reproducible.
         unix_time: the wall clock at `open`, in seconds, for timestamps.
         archive: where conversations are kept for resumption, shared with other peers.
         max_duration: seconds after which the session is ended.
         inactivity: seconds without a client event after which it is ended.
+        remembered: bytes of the client's events that `received` keeps, the newest.
     """
 
     def __init__(
         self,
         script: Script | None = None,
         *,
+        behaviour: Behaviour = LIVE,
+        documented_shapes: bool = False,
         latency: float = 0.05,
         pace: float = 8.0,
+        chunk_ms: float | None = None,
         seed: int | None = None,
         unix_time: float = 1_790_000_000.0,
         archive: MutableMapping[str, Conversation] | None = None,
         max_duration: float = 7200.0,
         inactivity: float = 900.0,
+        remembered: int = 64 << 20,
     ) -> None:
         self.closed: tuple[int, str] | None = None
         """Close code and reason, once the session has ended."""
+        self._behaviour = DOCUMENTED if documented_shapes else behaviour
+        self._schema = Schema() if self._behaviour.documented_shapes else None
         self._performance = (script or Script()).play()
-        self._temper = Temper(latency, pace)
+        self._temper = Temper(latency, pace, chunk_ms)
         self._random = random.Random(seed)  # noqa: S311 - ids, no secrets
         self._unix_time = unix_time
         self._archive = {} if archive is None else archive
@@ -87,30 +97,53 @@ class Peer:
         self._session: Session | None = None
         self._out: list[Frame] = []
         self._received: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._remembered = remembered
+        self._received_size = 0
 
     # --- the life of a session ---------------------------------------------------------
 
     def open(self, now: float, query: Mapping[str, str] | None = None) -> None:
         """The handshake is done; `query` has the parameters of the URL."""
+        query = query or {}
         self._opened = now
         self._agenda.advance(now)
-        wanted = (query or {}).get("conversation_id", "")
-        conversation = self._archive.get(wanted) or Conversation(self._new_id())
-        self._session = Session(
+        model = self._behaviour.model(query.get("model", "grok-voice-latest"))
+        session_id = self._new_id().replace("-", "")
+        self._session = session = Session(
             agenda=self._agenda,
             send=self._send,
+            send_sound=self._send_sound,
             new_id=self._new_id,
             unix_ms=self._unix_ms,
             performance=self._performance,
             temper=self._temper,
-            model=MODEL,
-            conversation=conversation,
+            behaviour=self._behaviour,
+            model=model,
+            session_id=session_id,
+            conversation=self._resumed(query.get("conversation_id", "")),
         )
-        self._send(shapes.session_created(self._new_id().replace("-", ""), MODEL))
-        self._send(shapes.conversation_created(conversation.id))
-        self._ping()
+        created = shapes.session_created(session_id, model, self._behaviour.voice)
+        openings: dict[str, Callable[[], None]] = {
+            "session.created": lambda: self._send(created),
+            "conversation.created": lambda: self._send(
+                shapes.conversation_created(session.conversation.id)
+            ),
+            "ping": self._ping,
+        }
+        for name in self._behaviour.opening:
+            openings[name]()
+        if self._behaviour.ping_seconds:
+            self._agenda.set(self._ping, now + self._behaviour.ping_seconds)
         self._agenda.set(self._expire, now + self._max_duration)
         self._agenda.set(self._tire, now + self._inactivity)
+        if "reasoning.effort" in query:
+            with self._as_errors():
+                session.settings.update({"reasoning": {"effort": query["reasoning.effort"]}})
+
+    def _resumed(self, conversation_id: str) -> Conversation:
+        """The conversation that is to go on, if it is still kept; else a new one."""
+        since = self._unix_ms(self._opened) / 1000 - self._behaviour.resumption_seconds
+        return kept(self._archive, conversation_id, since) or Conversation(self._new_id())
 
     def receive(self, message: Event | bytes | str, now: float) -> None:
         """A client event, or the text frame that holds one.
@@ -122,14 +155,22 @@ class Peer:
         data = data.encode() if isinstance(data, str) else data
         if not self._attend(now):
             return
-        self._received.append(data)
+        self._remember(data)
         session = self._open_session
         with self._as_errors():
             wire = _parse(data)
             with self._as_errors(wire.get("event_id")):
                 session.answer(wire)
-        if session.settings.resumable:
-            self._archive[session.conversation.id] = session.conversation
+        self._keep()
+
+    def _remember(self, data: bytes) -> None:
+        received = self._received
+        self._received_size += len(data)
+        if len(received) == _REMEMBERED:
+            self._received_size -= len(received.popleft())
+        received.append(data)
+        while self._received_size > self._remembered:
+            self._received_size -= len(received.popleft())
 
     def receive_audio(self, data: bytes, now: float) -> None:
         """A binary frame: audio like `input_audio_buffer.append`."""
@@ -154,6 +195,17 @@ class Peer:
         """When `poll` will have something; in the past if it has now, None if never again."""
         return self._opened if self._out else self._agenda.next_at
 
+    def press(self, key: str, now: float) -> None:
+        """A key of the caller's telephone: the event of calls that came by SIP.
+
+        Raises:
+            ValueError: there is no such key.
+        """
+        if len(key) != 1 or key not in _KEYS:
+            raise ValueError(f"a telephone has the keys {_KEYS}, not {key!r}")
+        if self._attend(now):
+            self._send(shapes.dtmf(key, self._unix_ms(now) // 1000))
+
     def inject(self, message: Mapping[str, Any], now: float) -> None:
         """Send any server event now, one the service never sends too."""
         if self._attend(now):
@@ -163,6 +215,7 @@ class Peer:
         """The session is over: nothing more becomes due. Only the first call counts."""
         if self.closed is None:
             self.closed = (code, reason)
+            self._keep()
             self._agenda.clear()
 
     # --- for assertions ----------------------------------------------------------------
@@ -207,6 +260,13 @@ class Peer:
         with self._as_errors():
             self._agenda.advance(now)
 
+    def _keep(self) -> None:
+        """A conversation that may be resumed is kept, for so long from now on."""
+        session = self._session
+        if session and session.settings.resumable:
+            session.conversation.active_at = self._unix_ms(self._agenda.now) / 1000
+            self._archive[session.conversation.id] = session.conversation
+
     @contextlib.contextmanager
     def _as_errors(self, event_id: str | None = None) -> Iterator[None]:
         """Answer what is raised inside with an `error` about the client's event `event_id`."""
@@ -231,29 +291,40 @@ class Peer:
 
     def _send(self, message: Wire) -> None:
         message = shapes.stamp(message, self._new_id())
-        audio = message.get("delta")
-        if isinstance(audio, bytes) and self._open_session.settings.binary_output:
-            self._out.append(Frame(BINARY, audio))
-        else:
-            self._out.append(Frame(TEXT, msgspec.json.encode(message)))
+        if not self._behaviour.replayed_field:
+            message = shapes.without_replayed(message)
+        shaped = self._schema.shape(message) if self._schema else message
+        if shaped is not None:
+            self._out.append(Frame(TEXT, msgspec.json.encode(shaped)))
+
+    def _send_sound(self, data: bytes) -> None:
+        self._out.append(Frame(BINARY, data))
 
     def _ping(self) -> None:
         self._send(shapes.ping(self._unix_ms(self._agenda.now)))
-        self._agenda.set(self._ping, self._agenda.now + _PING_SECONDS)
+        if self._behaviour.ping_seconds:
+            self._agenda.set(self._ping, self._agenda.now + self._behaviour.ping_seconds)
 
     def _expire(self) -> None:
-        self._send(shapes.error("max_duration", "The session reached its longest duration."))
-        self.close(1000, "max_duration")
+        self._end("max_duration", "The session reached its longest duration.")
 
     def _tire(self) -> None:
-        self._send(shapes.error("timeout", "Closed for inactivity."))
-        self.close(1000, "timeout")
+        self._end("timeout", "Closed for inactivity.")
+
+    def _end(self, type: str, message: str) -> None:
+        self._send(shapes.error(type, message))
+        self.close(self._behaviour.fatal_close_code, type)
 
     def _unix_ms(self, at: float) -> int:
         return round((self._unix_time + at - self._opened) * 1000)
 
     def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        """A UUID of version 4, without the class: every message has one."""
+        digits = f"{self._random.getrandbits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return (
+            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+        )
 
 
 def _parse(data: bytes) -> Wire:

@@ -97,6 +97,13 @@ def admit(
     return None
 
 
+def too_many(open_now: int, most: int | None) -> Refusal | None:
+    """None while another session may be opened."""
+    if most is None or open_now < most:
+        return None
+    return Refusal(429, f"Too many concurrent sessions: at most {most} at once.")
+
+
 def offered(headers: Mapping[str, str]) -> list[str]:
     """The subprotocols of a request whose header names are in lower case."""
     protocols = headers.get("sec-websocket-protocol", "").split(",")

@@ -6,53 +6,42 @@ cut off is simply not resumed, and `sent_seconds` tells how far it came.
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from grok_rt.audio import AudioFormat
-from grok_rt.simulator import shapes
-from grok_rt.simulator.script import Prompt, Reply
+from grok_rt.simulator import response_shapes, shapes
+from grok_rt.simulator.script import Call, Prompt, Reply
 from grok_rt.simulator.shapes import Wire
 
-# Live: the first delta is short, later ones grow up to 2.9 s.
-_FIRST_CHUNK_MS = 245
-_CHUNKS_MS = (400, 800, 1600, 2900)
-_REAL_TIME_CHUNK_MS = 100
-_SMALLEST_CHUNK_MS = 60
-_WORDS_PER_SEGMENT = 5
+if TYPE_CHECKING:
+    from grok_rt.simulator.utterance import Packets, Speech
+
 _AUDIO_TOKENS_PER_SECOND = 50
+_HEARD_TOKENS_PER_SECOND = 10
 
 
 @attrs.frozen
 class Delivery:
-    """How audio leaves the server.
+    """How a response leaves the server; settled when it begins, whatever is changed later.
 
     Attributes:
-        format: of the audio.
         latency: seconds from the trigger to the first message of the answer.
         pace: seconds of audio sent per second; infinite for all at once.
         unix_ms: the server's wall clock at a time of the session.
+        binary: whether sound leaves in frames of its own.
+        text: the name of its messages when it is written and not spoken.
+        documented: close an item in the order of the documentation.
     """
 
-    format: AudioFormat
     latency: float
     pace: float
     unix_ms: Callable[[float], int]
-
-    def chunk_sizes(self) -> Iterator[int]:
-        """Bytes of one delta after the other."""
-        if self.pace <= 1:
-            sizes = itertools.repeat(_REAL_TIME_CHUNK_MS)
-            return map(self.format.frame_bytes, sizes)
-        return map(
-            self.format.frame_bytes,
-            itertools.chain((_FIRST_CHUNK_MS,), itertools.cycle(_CHUNKS_MS)),
-        )
+    binary: bool = False
+    text: str = ""
+    documented: bool = False
 
 
 @attrs.define(eq=False)
@@ -60,119 +49,177 @@ class Response:
     """A response from its creation to its end.
 
     Attributes:
-        audio: the whole speech in the output format.
+        speech: the whole sound in the output format.
         from_commit: whether an `input_audio_buffer.commit` asked for it.
-        call_ids: of the calls announced so far.
+        calls: those announced so far, by call id.
     """
 
     id: str
     prompt: Prompt
     reply: Reply
-    audio: bytes
+    speech: Speech | Packets
+    delivery: Delivery
     started: float
     metadata: Mapping[str, Any] | None = None
     previous_item_id: str | None = None
     from_commit: bool = False
     sent_seconds: float = 0.0
     item_id: str = ""
-    call_ids: list[str] = attrs.Factory(list)
+    calls: dict[str, Call] = attrs.Factory(dict)
     output: list[Wire] = attrs.Factory(list)
 
-    def steps(self, delivery: Delivery, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
+    def steps(self, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
         """Every message after `response.created` and before `response.done`."""
-        ready = self.started + delivery.latency
+        ready = self.started + self.delivery.latency
         if self.reply.text:
-            for due, message in self._speech(ready, delivery, new_id):
+            say = self._writing if self.delivery.text else self._speaking
+            for due, message in say(ready, new_id):
                 ready = due
                 yield due, message
         first = new_id()
         for number, call in enumerate(self.reply.calls):
             call_id = f"call-{first}-{number}"
-            self.call_ids.append(call_id)
+            self.calls[call_id] = call
             arguments = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
-            for message in self._call(new_id(), call_id, call.name, arguments):
+            calling = self._asking if call.by_mcp else self._calling
+            for message in calling(new_id(), call_id, call, arguments):
                 yield ready, message
 
-    def _speech(
-        self, ready: float, delivery: Delivery, new_id: Callable[[], str]
-    ) -> Iterator[tuple[float, Wire]]:
-        item_id = self.item_id = new_id()
-        text = self.reply.text
-        opening = shapes.message_item(item_id, "assistant", None, status="in_progress")
-        yield ready, shapes.output_item_event("added", self.id, opening)
-        announced = shapes.message_item(item_id, "assistant", (), status="in_progress")
-        yield ready, shapes.item_added(announced, self.previous_item_id)
-        yield ready, shapes.content_part_added(self.id, item_id)
+    # --- what is said ------------------------------------------------------------------
 
+    def _opening(self, new_id: Callable[[], str]) -> Iterator[Wire]:
+        item_id = self.item_id = new_id()
+        opening = shapes.message_item(item_id, "assistant", None, status="in_progress")
+        yield response_shapes.output_item_event("added", self.id, opening)
+        announced = shapes.message_item(item_id, "assistant", (), status="in_progress")
+        yield shapes.item_added(announced, self.previous_item_id)
+        yield response_shapes.content_part_added(self.id, item_id, text=bool(self.delivery.text))
+
+    def _speaking(self, ready: float, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
+        for message in self._opening(new_id):
+            yield ready, message
         due = ready
-        for due, message in self._deltas(ready, delivery, new_id):
+        for due, message in self._deltas(ready, new_id):
+            yield due, message
+        words = response_shapes.transcript_done(self.id, self.item_id, self.reply.text)
+        part = response_shapes.part_done("response.content_part.done", self.id, self.item_id)
+        sound = response_shapes.part_done("response.output_audio.done", self.id, self.item_id)
+        ends = (sound, words, part) if self.delivery.documented else (words, part, sound)
+        for message in (*ends, self._closing()):
             yield due, message
 
-        yield due, shapes.transcript_done(self.id, item_id, text)
-        yield due, shapes.part_done("response.content_part.done", self.id, item_id)
-        yield due, shapes.part_done("response.output_audio.done", self.id, item_id)
-        closing = shapes.message_item(item_id, "assistant", None)
-        yield due, shapes.output_item_event("done", self.id, closing)
-        content = [{"type": "audio", "transcript": text}]
-        self.output.append(shapes.message_item(item_id, "assistant", content))
-
-    def _deltas(
-        self, ready: float, delivery: Delivery, new_id: Callable[[], str]
-    ) -> Iterator[tuple[float, Wire]]:
+    def _deltas(self, ready: float, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
         """Audio, and after the first audio of a segment the segment's words."""
-        per_second = delivery.format.bytes_per_second
-        sizes = delivery.chunk_sizes()
-        for words, start, end in _segments(self.reply.text, self.audio, delivery.format):
+        due, delivery = ready, self.delivery
+        for words, start, pieces in self.speech.segments(self.reply.text):
             rid = new_id()
-            for position, stop in _chunks(start, end, sizes, delivery.format):
-                due = ready + position / per_second / delivery.pace
-                seconds = (stop - position) / per_second
-                delta = shapes.audio_delta(
+            told = response_shapes.transcript_delta(
+                self.id, self.item_id, words, rid=rid, start=start
+            )
+            for piece in pieces:
+                due = ready + piece.start / delivery.pace
+                delta = response_shapes.audio_delta(
                     self.id,
                     self.item_id,
-                    self.audio[position:stop],
+                    piece.data,
                     rid=rid,
-                    ms=round(seconds * 1000),
+                    ms=round(piece.seconds * 1000),
                     unix_ms=delivery.unix_ms(due),
                 )
-                if position == 0:
+                if piece.start == 0:
                     delta["latency"] = f"{due - self.started:.2f}"
                 yield due, delta
-                self.sent_seconds += seconds
-                if position == start:
-                    yield (
-                        due,
-                        shapes.transcript_delta(
-                            self.id, self.item_id, words, rid=rid, start=start / per_second
-                        ),
-                    )
+                self.sent_seconds += piece.seconds
+                if told:
+                    yield due, told
+                    told = {}
+            if told:
+                yield due, told
 
-    def _call(self, item_id: str, call_id: str, name: str, arguments: str) -> Iterator[Wire]:
-        opening = shapes.call_item(item_id, call_id, name, "", role="user", status="in_progress")
-        yield shapes.output_item_event("added", self.id, opening)
+    def _writing(self, ready: float, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
+        """The answer in text, as documented; live nobody has seen one."""
+        name, text = self.delivery.text, self.reply.text
+        for message in self._opening(new_id):
+            yield ready, message
+        for words, _, _ in self.speech.segments(text):
+            yield ready, response_shapes.text_delta(name, self.id, self.item_id, words)
+        yield ready, response_shapes.text_done(name, self.id, self.item_id, text)
+        part = response_shapes.part_done("response.content_part.done", self.id, self.item_id)
+        yield ready, {**part, "part": {"type": "text", "text": text}}
+        yield ready, self._closing()
+
+    def _closing(self) -> Wire:
+        self.output.append(self.item())
+        closing = shapes.message_item(self.item_id, "assistant", None)
+        return response_shapes.output_item_event("done", self.id, closing)
+
+    def item(self) -> Wire:
+        """What the conversation keeps of it: all of the words, even if it was cut off (live)."""
+        text = self.reply.text
+        said = {"type": "text", "text": text}
+        if not self.delivery.text:
+            said = {"type": "audio", "transcript": text}
+        return shapes.message_item(self.item_id, "assistant", [said])
+
+    # --- what is called ----------------------------------------------------------------
+
+    def _calling(self, item_id: str, call_id: str, call: Call, arguments: str) -> Iterator[Wire]:
+        opening = shapes.call_item(
+            item_id, call_id, call.name, "", role="user", status="in_progress"
+        )
+        yield response_shapes.output_item_event("added", self.id, opening)
         yield shapes.item_added({**opening, "role": "tool"})
-        yield shapes.arguments_delta(self.id, item_id, call_id, arguments)
-        yield shapes.arguments_done(self.id, item_id, call_id, name, arguments)
+        yield response_shapes.arguments_delta(self.id, item_id, call_id, arguments)
+        yield response_shapes.arguments_done(self.id, item_id, call_id, call.name, arguments)
         closing = opening | {"status": "completed", "arguments": arguments}
-        yield shapes.output_item_event("done", self.id, closing)
+        yield response_shapes.output_item_event("done", self.id, closing)
         self.output.append(closing)
+
+    def _asking(self, item_id: str, call_id: str, call: Call, arguments: str) -> Iterator[Wire]:
+        """A call of an MCP server, as documented: the service makes it, and says how it went."""
+        named = (self.id, item_id, call_id)
+        yield response_shapes.mcp_arguments("delta", *named, delta=arguments)
+        yield response_shapes.mcp_arguments("done", *named, name=call.name, arguments=arguments)
+        yield response_shapes.mcp_call("in_progress", item_id)
+        if call.problem:
+            failed = shapes.mcp_error("tool_execution_error", call.problem)
+            yield response_shapes.mcp_call("failed", item_id, **failed)
+        else:
+            yield response_shapes.mcp_call("completed", item_id)
+
+    @property
+    def call_ids(self) -> list[str]:
+        """What may be answered once the response is done."""
+        return [call_id for call_id, call in self.calls.items() if not call.by_mcp]
 
     @property
     def searches(self) -> dict[str, str]:
         """What the service searches for itself, by call id."""
         return {
             call_id: call.arguments["search_request"]
-            for call_id, call in zip(self.call_ids, self.reply.calls, strict=False)
+            for call_id, call in self.calls.items()
             if call.by_service
         }
 
-    def usage(self, form: AudioFormat, billable: float) -> Wire:
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What MCP servers have answered."""
+        return tuple(call.problem or call.output for call in self.calls.values() if call.by_mcp)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has called, and the client has nothing to answer."""
+        return bool(self.calls) and all(
+            call.by_mcp or call.by_service for call in self.calls.values()
+        )
+
+    def usage(self, billable: float) -> Wire:
         """What it cost: everything generated, and the audio that was really sent."""
-        return shapes.usage(
+        return response_shapes.usage(
             tokens(self.prompt.text),
-            round(self.prompt.speech_seconds * 10),
+            round(self.prompt.speech_seconds * _HEARD_TOKENS_PER_SECOND),
             tokens(self.reply.text),
-            round(form.duration(self.audio) * _AUDIO_TOKENS_PER_SECOND),
+            round(self.speech.seconds * _AUDIO_TOKENS_PER_SECOND),
             self.sent_seconds,
             billable,
         )
@@ -181,33 +228,3 @@ class Response:
 def tokens(text: str) -> int:
     """About as many tokens as a model would count."""
     return -(-len(text) // 4)
-
-
-def _segments(text: str, audio: bytes, form: AudioFormat) -> Iterator[tuple[str, int, int]]:
-    """A few words at a time, and the bytes of the audio they take, by their share of the text."""
-    words = re.findall(r"\s*\S+", text)
-    pieces = ["".join(group) for group in _grouped(words)]
-    done = start = 0
-    for piece in pieces:
-        done += len(piece)
-        end = len(audio) * done // len(text)
-        end -= end % form.sample_bytes
-        yield piece, start, end
-        start = end
-
-
-def _grouped(words: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(words), _WORDS_PER_SEGMENT):
-        yield words[start : start + _WORDS_PER_SEGMENT]
-
-
-def _chunks(
-    start: int, end: int, sizes: Iterator[int], form: AudioFormat
-) -> Iterator[tuple[int, int]]:
-    smallest = form.frame_bytes(_SMALLEST_CHUNK_MS)
-    while start < end:
-        stop = start + next(sizes)
-        if end - stop < smallest:
-            stop = end
-        yield start, stop
-        start = stop

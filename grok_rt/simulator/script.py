@@ -7,6 +7,7 @@ sessions that play it; each session has its own `Performance`, its place in the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -16,11 +17,19 @@ __all__ = ["Call", "Prompt", "Reply", "Script"]
 
 @attrs.frozen
 class Call:
-    """One function call the model makes; the service itself runs its searches."""
+    """One function call the model makes.
+
+    Attributes:
+        by_service: whether the service itself runs it: a search.
+        by_mcp: whether the service has an MCP server run it, with this `output` or `problem`.
+    """
 
     name: str
     arguments: dict[str, Any]
     by_service: bool = False
+    by_mcp: bool = False
+    output: str = ""
+    problem: str = ""
 
 
 @attrs.frozen
@@ -29,6 +38,8 @@ class Reply:
 
     text: str = ""
     calls: tuple[Call, ...] = ()
+    packets: tuple[bytes, ...] = ()
+    """Its sound as Opus packets, for sessions that want Opus."""
 
 
 @attrs.frozen
@@ -76,13 +87,14 @@ class Script:
         self._transcripts.append(text)
         return self.then()
 
-    def says(self, text: str) -> Script:
+    def says(self, text: str, *, packets: Iterable[bytes] = ()) -> Script:
         """Speak in the next response.
 
         ``{output}`` becomes the outputs of the calls before it, ``{heard}`` what the user
-        said or wrote.
+        said or wrote. `packets` is the sound of it for sessions that want Opus; there is no
+        encoder here, so they get silence without.
         """
-        self._replies.append(Reply(text))
+        self._replies.append(Reply(text, packets=tuple(packets)))
         return self
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
@@ -97,6 +109,16 @@ class Script:
         ``x_keyword_search``, ``x_semantic_search`` and ``collections_search``.
         """
         return self._call(Call(by, {"search_request": query}, by_service=True))
+
+    def asks(
+        self, tool: str, /, *, output: str = "", problem: str = "", **arguments: Any
+    ) -> Script:
+        """Call a tool of an MCP server: the service does it, and it brings `output`.
+
+        With a `problem` the call fails. The client is to do nothing: the next response begins
+        by itself.
+        """
+        return self._call(Call(tool, arguments, by_mcp=True, output=output, problem=problem))
 
     def _call(self, call: Call) -> Script:
         if self._replies and self._replies[-1] is not _END:

@@ -16,10 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from grok_rt._framing import BINARY, TEXT
 from grok_rt.errors import MissingExtra
+from grok_rt.simulator.behaviour import LIVE, Behaviour
+from grok_rt.simulator.clock import Clock
 from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
-from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, too_many
 from grok_rt.simulator.rest import Post, created, first_bytes, http_answer, read_post
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ class Simulator:
         ssl_context: serve ``wss://`` with it.
         max_duration: seconds after which a session is ended.
         inactivity: seconds without a client event after which it is ended.
+        max_sessions: how many may be open at once; one more is refused with 429. xAI's pages
+            have said 10 and 100.
+        behaviour: the ways of the service, where there are several.
+        documented_shapes: do all as xAI's documentation has it, where live differs.
+        clock: the time of all sessions and tokens, so that a test can let it jump.
 
     Raises:
         MissingExtra: at `start`, when `websockets` is not installed.
@@ -88,6 +95,10 @@ class Simulator:
         ssl_context: ssl.SSLContext | None = None,
         max_duration: float = 7200.0,
         inactivity: float = 900.0,
+        max_sessions: int | None = None,
+        behaviour: Behaviour = LIVE,
+        documented_shapes: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
@@ -95,13 +106,17 @@ class Simulator:
         self._script = script
         self._address = (host, port)
         self._api_key = api_key
-        self._mint = Mint()
+        self._clock = clock or Clock()
+        self._mint = Mint(self._clock.time)
+        self._max_sessions = max_sessions
         self._ssl = ssl_context
         self._options: dict[str, Any] = {
             "latency": latency,
             "pace": 1.0 if realtime else pace,
             "max_duration": max_duration,
             "inactivity": inactivity,
+            "behaviour": behaviour,
+            "documented_shapes": documented_shapes,
         }
         self._archive: dict[str, Conversation] = {}
         self._lock = threading.Lock()
@@ -261,7 +276,7 @@ class Simulator:
             _PATH,
             dict(request.headers.raw_items()),
             key_only="call_id" in dict(parse_qsl(urlsplit(request.path).query)),
-        )
+        ) or too_many(len(self._live), self._max_sessions)
         if refusal is None:
             return None
         headers = Headers(
@@ -278,8 +293,9 @@ class Simulator:
 
         path = connection.request.path if connection.request else ""
         query = dict(parse_qsl(urlsplit(path).query))
-        peer = Peer(self._script, archive=self._archive, unix_time=time.time(), **self._options)
-        session = PacedPeer(peer, query)
+        unix_time = self._clock.time()
+        peer = Peer(self._script, archive=self._archive, unix_time=unix_time, **self._options)
+        session = PacedPeer(peer, query, self._clock)
         with self._lock:
             if self._stopping:
                 return

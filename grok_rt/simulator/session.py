@@ -1,36 +1,42 @@
-"""What the service does in a session: its answer to each client event, turns, interruption.
+"""What the service does in a session: its answer to each client event.
 
-Pure state on an `Agenda`; wire objects in, wire objects out through `send`. The order of the
-messages is the one recorded from the live service.
+Pure state on an `Agenda`; wire objects in, wire objects out through `send`. Whose turn it is to
+speak is `turn_taking`'s, what is said `speaking`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from grok_rt import audio
 from grok_rt.simulator import shapes
+from grok_rt.simulator.conversation import words
 from grok_rt.simulator.items import (
     audio_bytes,
     check_metadata,
     checked_item,
     echo_item,
     forced_text,
-    item_text,
+    sounds,
 )
-from grok_rt.simulator.listening import Cue, Listener, Turn
-from grok_rt.simulator.packets import PacketListener
 from grok_rt.simulator.reading import Refused, needed, optional
 from grok_rt.simulator.script import Performance, Prompt, Reply
 from grok_rt.simulator.settings import Settings
 from grok_rt.simulator.speaking import Speaker, Temper
+from grok_rt.simulator.turn_taking import TurnTaking
 
 if TYPE_CHECKING:
     from grok_rt.simulator.agenda import Agenda
+    from grok_rt.simulator.behaviour import Behaviour
     from grok_rt.simulator.conversation import Conversation
+    from grok_rt.simulator.listening import Turn
     from grok_rt.simulator.response import Response
     from grok_rt.simulator.shapes import Wire
+
+_WORDS_PER_SECOND = 2.5
+_NOWHERE = ".invalid"  # no name that ends so can be resolved (RFC 6761)
 
 
 class Session:
@@ -39,11 +45,14 @@ class Session:
     Args:
         agenda: the session's time.
         send: takes each message that goes out, now.
+        send_sound: takes sound that goes out in a frame of its own.
         new_id: makes ids.
         unix_ms: the wall clock at a time of the agenda.
         performance: what is heard and said.
         temper: how quickly.
+        behaviour: the ways of the service.
         model: what the service calls itself.
+        session_id: what the session is called.
         conversation: a new one, or the one that is resumed.
     """
 
@@ -52,34 +61,48 @@ class Session:
         *,
         agenda: Agenda,
         send: Callable[[Wire], None],
+        send_sound: Callable[[bytes], None],
         new_id: Callable[[], str],
         unix_ms: Callable[[float], int],
         performance: Performance,
         temper: Temper,
+        behaviour: Behaviour,
         model: str,
+        session_id: str,
         conversation: Conversation,
     ) -> None:
-        self.settings = Settings(model)
+        self.settings = Settings(model, behaviour, session_id)
         self.conversation = conversation
-        self.turns: list[Turn] = []
         self.speaker = Speaker(
             agenda=agenda,
             send=send,
+            send_sound=send_sound,
             new_id=new_id,
             unix_ms=unix_ms,
             temper=temper,
+            behaviour=behaviour,
             settings=self.settings,
             conversation=conversation,
             billable=lambda: self.billable_seconds,
             done=self._response_done,
         )
+        self._user = TurnTaking(
+            agenda=agenda,
+            send=send,
+            new_id=new_id,
+            performance=performance,
+            behaviour=behaviour,
+            settings=self.settings,
+            conversation=conversation,
+            speaker=self.speaker,
+        )
         self._answers: dict[str, Callable[[Wire], None]] = {
             "conversation.item.create": self._create_item,
             "conversation.item.delete": self._delete_item,
             "conversation.item.truncate": self._truncate_item,
-            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.append": lambda message: self.hear(audio_bytes(message)),
             "input_audio_buffer.clear": self._clear,
-            "input_audio_buffer.commit": self._commit,
+            "input_audio_buffer.commit": lambda _: self._user.commit(),
             "response.cancel": self._cancel_response,
             "response.create": self._create_response,
             "session.update": self._update,
@@ -88,24 +111,31 @@ class Session:
         self._send = send
         self._new_id = new_id
         self._performance = performance
+        self._temper = temper
+        self._behaviour = behaviour
         self._opened = agenda.now
-        self._listener = self._new_listener()
-        self._nothing_new = False  # the committed audio has been answered (manual mode)
         self._replayed = not conversation.items
-        self._received_seconds = 0.0
         self._carried_seconds = conversation.billable_seconds
+        self._mcp_servers: dict[str, str] = {}
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The user's spoken turns that have ended."""
+        return self._user.turns
 
     @property
     def billable_seconds(self) -> float:
         """The running total: wall clock with server VAD, audio both ways without; resumed too."""
-        if self._server_vad:
+        if self._user.server_vad:
             spent = self._agenda.now - self._opened
         else:
-            spent = self._received_seconds + self.speaker.sent_seconds
+            spent = self._user.received_seconds + self.speaker.sent_seconds
         self.conversation.billable_seconds = self._carried_seconds + spent
         return self.conversation.billable_seconds
 
-    # --- client events -----------------------------------------------------------------
+    def hear(self, data: bytes) -> None:
+        """The next audio of the user, however it came."""
+        self._user.hear(data)
 
     def answer(self, message: Wire) -> None:
         """Do what a client event asks for.
@@ -118,56 +148,42 @@ class Session:
             raise Refused(f"Unknown event type {message['type']}", type="invalid_event")
         handler(message)
 
+    # --- the session and its sound -----------------------------------------------------
+
     def _update(self, message: Wire) -> None:
-        before = self._hearing
         self.settings.update(message.get("session"))
-        if self._hearing != before:
-            self._listener = self._new_listener()
+        self._user.tune()
         if self.settings.resumable and not self._replayed:
             self._replayed = True
-            for item in self.conversation.replay():
-                self._send(shapes.item_added({**item, "id": self._new_id()}))
+            documented = self._behaviour.documented_shapes
+            of_user = self._behaviour.replays_the_user
+            for item in self.conversation.replay(self._new_id, of_user=of_user):
+                self._send(shapes.item_replayed(item, documented))
         self._send(self.settings.echo())
+        self._list_tools()
 
-    @property
-    def _hearing(self) -> tuple[audio.AudioFormat, dict[str, Any]]:
-        return self.settings.input_format, dict(self.settings.turn_detection or {})
-
-    def _new_listener(self) -> Listener | PacketListener:
-        form, detection = self._hearing
-        return PacketListener() if form.type == "audio/opus" else Listener(form, detection)
-
-    def _append(self, message: Wire) -> None:
-        self.hear(audio_bytes(message))
-
-    def hear(self, data: bytes) -> None:
-        """The next audio of the user, however it came."""
-        if self._agenda.now < self.speaker.deaf_until:
-            return  # a forced message that may not be interrupted
-        self._received_seconds += self._listener.seconds(data)
-        for cue in self._listener.hear(data):
-            if cue is Cue.STARTED:
-                self._speech_started()
-            elif cue is Cue.GOING_ON:
-                self._transcribe_on()
-            elif cue is Cue.OPENED:
-                if not self._server_vad:
-                    self._begin_turn()
-            elif self._server_vad and (turn := self._listener.take()):
-                self._end_turn(turn)
-
-    def _commit(self, _message: Wire) -> None:
-        # Silence and an empty buffer: no event, no error (live).
-        if not self._server_vad and (turn := self._listener.take()):
-            self._end_turn(turn)
+    def _list_tools(self) -> None:
+        """Ask each new MCP server for its tools, as documented; a name in .invalid has none."""
+        servers = self.settings.mcp_servers
+        for label, url in servers.items():
+            if self._mcp_servers.get(label) == url:
+                continue
+            item_id = self._new_id()
+            self._send(shapes.mcp_list_tools("in_progress", item_id))
+            end = shapes.mcp_list_tools("completed", item_id)
+            if (urlsplit(url).hostname or _NOWHERE).endswith(_NOWHERE):
+                error = shapes.mcp_error("connection_error", f"MCP server {label} did not answer")
+                end = shapes.mcp_list_tools("failed", item_id, **error)
+            self._agenda.set(
+                functools.partial(self._send, end), self._agenda.now + self._temper.latency
+            )
+        self._mcp_servers = servers
 
     def _clear(self, _message: Wire) -> None:
-        self._listener.take()
-        response = self.speaker.active
-        if response and response.from_commit and not response.sent_seconds:
-            self.speaker.abandon()  # `clear` right after a commit takes it back (live)
-        self._nothing_new = False
+        self._user.clear()
         self._send({"type": "input_audio_buffer.cleared"})
+
+    # --- items -------------------------------------------------------------------------
 
     def _create_item(self, message: Wire) -> None:
         item = checked_item(message.get("item"))
@@ -176,26 +192,36 @@ class Session:
             self._force(item)
             return
         if item["type"] == "function_call_output":
-            self._check_call(item["call_id"])
-            if item["call_id"] in self.conversation.search_ids:
-                self.conversation.ask(meddled=True)
-            else:
-                outputs = (*self.conversation.prompt.outputs, item["output"])
-                self.conversation.ask(outputs=outputs)
+            self._take_output(item)
         elif item.get("role") == "user":
-            self.conversation.ask(text=item_text(item))
+            self._take_words(item)
         echo = echo_item(item, item.get("id") or self._new_id())
         before = after or self.conversation.last_id()
         self.conversation.add(echo, after)
-        self._nothing_new = False
+        self._user.something_new()
         self._send(shapes.item_added(echo, before if item["type"] == "message" else None))
 
-    def _check_call(self, call_id: str) -> None:
-        """Calls exist once their response is done (live)."""
+    def _take_output(self, item: Wire) -> None:
+        """The client has answered a call: one that exists, once its response is done (live)."""
+        call_id = item["call_id"]
         if call_id not in self.conversation.call_ids:
             raise Refused(
                 f"Tool call ID '{call_id}' not found in conversation", code="invalid_tool_call_id"
             )
+        if call_id in self.conversation.search_ids:
+            self.conversation.ask(meddled=True)
+        else:
+            outputs = (*self.conversation.prompt.outputs, item["output"])
+            self.conversation.ask(outputs=outputs)
+
+    def _take_words(self, item: Wire) -> None:
+        """The client has written, or sent sound as an item."""
+        seconds = sum(map(self._user.seconds, sounds(item)))
+        text = words(item)
+        if seconds:
+            self.conversation.ask(text=text, speech_seconds=seconds, scripted=bool(text))
+        else:
+            self.conversation.ask(text=text)
 
     def _force(self, item: Wire) -> None:
         self._refuse_while_active()
@@ -207,30 +233,42 @@ class Session:
 
     def _delete_item(self, message: Wire) -> None:
         item_id = needed(message, "item_id", str)
-        if not self.conversation.delete(item_id):
+        of_model = self._behaviour.answers_can_be_deleted
+        if not self.conversation.delete(item_id, of_model=of_model):
             raise Refused("Item not found", param="item_id")
-        self._send(shapes.item_deleted(item_id))
+        named = self._behaviour.deleted_names_the_item
+        self._send(shapes.item_deleted(item_id if named else ""))
 
     def _truncate_item(self, message: Wire) -> None:
         """Taken without an answer and without an error (live)."""
-        needed(message, "item_id", str)
-        optional(message, "content_index", int)
-        optional(message, "audio_end_ms", int)
+        item_id = needed(message, "item_id", str)
+        content_index = optional(message, "content_index", int) or 0
+        end_ms = optional(message, "audio_end_ms", int) or 0
+        if not self._behaviour.truncate_is_answered:
+            return
+        item = self.conversation.find(item_id)
+        if item is None or item["type"] != "message":
+            raise Refused("Item not found", param="item_id")
+        said = words(item).split()
+        heard = " ".join(said[: round(end_ms / 1000 * _WORDS_PER_SECOND)])
+        self._send(shapes.item_truncated(item_id, content_index, end_ms, heard))
+
+    # --- responses ---------------------------------------------------------------------
 
     def _create_response(self, message: Wire) -> None:
         payload = optional(message, "response", dict) or {}
         optional(payload, "instructions", str, "response")
-        optional(payload, "modalities", list, "response")
+        modalities = optional(payload, "modalities", list, "response")
         metadata = optional(payload, "metadata", dict, "response")
         check_metadata(metadata or {})
-        if self._nothing_new and not self._server_vad:
-            return  # dropped without a word (live)
+        if self._user.drops_request():
+            return  # without a word (live)
         self._refuse_while_active()
-        if not self._server_vad and (turn := self._listener.take()):
-            self._end_turn(turn, metadata)
+        if self._user.commit_for(metadata):
             return
         prompt = self.conversation.take_prompt()
-        self.speaker.respond(prompt, self._performance.reply(prompt), metadata=metadata)
+        reply = self._performance.reply(prompt)
+        self.speaker.respond(prompt, reply, metadata=metadata, modalities=modalities)
 
     def _refuse_while_active(self) -> None:
         if self.speaker.active:
@@ -243,107 +281,12 @@ class Session:
             raise Refused("Cancellation failed: no active response found")
         self.speaker.cut("cancelled")
 
-    # --- the user's turn ---------------------------------------------------------------
-
-    @property
-    def _server_vad(self) -> bool:
-        return self.settings.turn_detection is not None
-
-    @property
-    def _session_ms(self) -> int:
-        """Milliseconds since the connection: what `audio_start_ms` really is (live)."""
-        return round((self._agenda.now - self._opened) * 1000)
-
-    def _speech_started(self) -> None:
-        self._interrupt()
-        self._agenda.cancel(self._idle)
-        turn = self._listener.turn or self._begin_turn()
-        self._send(shapes.speech_started(turn.item_id, self._session_ms))
-        if self._server_vad:
-            self._announce(turn)
-
-    def _begin_turn(self) -> Turn:
-        turn = self._listener.begin(self._new_id(), self._performance.transcript())
-        turn.after = self.conversation.last_id(of_user=True)
-        self._nothing_new = False
-        return turn
-
-    def _interrupt(self) -> None:
-        """The user's speech stops the reply that is being produced."""
-        if self._server_vad:
-            self.speaker.cut("completed")  # barge-in
-        else:
-            self.speaker.abandon()  # manual mode: not even a `response.done` (live)
-
-    def _announce(self, turn: Turn) -> None:
-        if not turn.announced:
-            turn.announced = True
-            item = shapes.spoken_item(turn.item_id, "", status="in_progress")
-            self.conversation.add(item)
-            self._send(shapes.item_added(item, turn.after))
-
-    def _transcribe_on(self) -> None:
-        turn = self._listener.turn
-        if turn and self.settings.transcribes:
-            self._announce(turn)
-            self._send(shapes.transcription_updated(turn.item_id, turn.partial))
-            self._send(shapes.transcription_completed(turn.item_id, turn.partial, "in_progress"))
-
-    def _end_turn(self, turn: Turn, metadata: Mapping[str, Any] | None = None) -> None:
-        """The turn joins the conversation, and its answer begins by itself."""
-        self._interrupt()  # a reply that began while the user was speaking
-        self.turns.append(turn)
-        words = turn.transcript
-        self.conversation.ask(
-            text=words,
-            speech_seconds=turn.seconds,
-            sound=turn.sound,
-            scripted=turn.script is not None,
-        )
-        prompt = self.conversation.take_prompt()
-        reply = self._performance.reply(prompt)
-        heard = shapes.transcription_completed(turn.item_id, words, "completed")
-        self.conversation.add(item := shapes.spoken_item(turn.item_id, words, status="completed"))
-        self._send(shapes.speech_stopped(turn.item_id, self._session_ms))
-        if self._server_vad:
-            self._send(shapes.transcription_completed(turn.item_id, words, "in_progress"))
-            self.speaker.respond(prompt, reply)
-            self._send(shapes.committed(turn.item_id, turn.after))
-            self._send(heard)
-        else:
-            self._send(shapes.committed(turn.item_id, turn.after))
-            if not turn.announced:
-                self._send(shapes.item_added(item, turn.after))
-            self._send(heard)
-            self.speaker.respond(prompt, reply, metadata=metadata, from_commit=True)
-            self._nothing_new = True
-
-    # --- nobody speaks -----------------------------------------------------------------
-
     def _response_done(self, response: Response) -> None:
         self.conversation.call_ids.update(response.call_ids)
-        self.conversation.search_ids.update(searches := response.searches)
-        if searches and len(searches) == len(response.call_ids):  # nothing for the client to do
-            prompt = Prompt(searched=tuple(searches.values()))
+        self.conversation.search_ids.update(response.searches)
+        if response.goes_on:
+            searched = tuple(response.searches.values())
+            prompt = Prompt(searched=searched, outputs=response.results)
             self.speaker.respond(prompt, self._performance.reply(prompt))
-            return
-        idle_ms = (self.settings.turn_detection or {}).get("idle_timeout_ms")
-        if idle_ms:
-            # The silence begins when the answer has been played, not when it has been sent.
-            played = response.started + self.settings.output_format.duration(response.audio)
-            self._agenda.set(self._idle, max(played, self._agenda.now) + idle_ms / 1000)
-
-    def _idle(self) -> None:
-        """An unprompted reply to a silent turn."""
-        idle_ms = (self.settings.turn_detection or {}).get("idle_timeout_ms")
-        if not idle_ms or self.speaker.active or self._listener.turn:
-            return
-        item_id, after = self._new_id(), self.conversation.last_id(of_user=True)
-        end = self._session_ms
-        self._send(shapes.timeout_triggered(item_id, after, end - round(idle_ms), end))
-        self._send(shapes.committed(item_id, after))
-        item = shapes.spoken_item(item_id, "", status="completed")
-        self.conversation.add(item)
-        self._send(shapes.item_added(item, after))
-        prompt = Prompt(silence=True)
-        self.speaker.respond(prompt, self._performance.reply(prompt))
+        else:
+            self._user.response_done(response)

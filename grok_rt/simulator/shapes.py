@@ -7,7 +7,7 @@ without asking the client's own classes. Pure functions; ids and times come from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 Wire = dict[str, Any]
@@ -16,15 +16,31 @@ Wire = dict[str, Any]
 def stamp(message: Wire, event_id: str) -> Wire:
     """The message with its `event_id` and the `previous_item_id` that all but one event have."""
     stamped = {"type": message["type"], "event_id": event_id, **message}
+    if message["type"] == "session.updated":
+        stamped = {"session": message["session"], **stamped}  # this one comes first (live)
     if message["type"] != "session.created":
         stamped.setdefault("previous_item_id", None)
     return stamped
 
 
+def without_replayed(message: Wire) -> Wire:
+    """The message as it was before items said whether they are replayed."""
+    if "item" in message:
+        return {**message, "item": _without_replayed(message["item"])}
+    if message.get("response"):
+        output = [_without_replayed(item) for item in message["response"]["output"]]
+        return {**message, "response": {**message["response"], "output": output}}
+    return message
+
+
+def _without_replayed(item: Wire) -> Wire:
+    return {name: value for name, value in item.items() if name != "replayed"}
+
+
 # --- session ---------------------------------------------------------------------------
 
 
-def session_created(session_id: str, model: str) -> Wire:
+def session_created(session_id: str, model: str, voice: str) -> Wire:
     """The first message; turn detection is off, whatever the documentation says."""
     return {
         "type": "session.created",
@@ -32,7 +48,7 @@ def session_created(session_id: str, model: str) -> Wire:
             "id": session_id,
             "object": "realtime.session",
             "instructions": "",
-            "voice": "xai_ara",
+            "voice": voice,
             "modalities": ["audio"],
             "turn_detection": {"type": None},
             "tools": [],
@@ -131,9 +147,26 @@ def item_added(item: Wire, previous_item_id: str | None = None) -> Wire:
     }
 
 
+def item_replayed(item: Wire, documented: bool) -> Wire:
+    """An item of a resumed conversation; the documented event was never seen."""
+    added = item_added(item)
+    return added | {"type": "conversation.item.created"} if documented else added
+
+
 def item_deleted(item_id: str) -> Wire:
-    """An item is gone."""
+    """An item is gone; live it is not said which."""
     return {"type": "conversation.item.deleted", "item_id": item_id}
+
+
+def item_truncated(item_id: str, content_index: int, audio_end_ms: int, transcript: str) -> Wire:
+    """What is left of an answer; documented, and not seen live."""
+    return {
+        "type": "conversation.item.truncated",
+        "item_id": item_id,
+        "content_index": content_index,
+        "audio_end_ms": audio_end_ms,
+        "transcript": transcript,
+    }
 
 
 # --- the user's speech -----------------------------------------------------------------
@@ -177,6 +210,15 @@ def timeout_triggered(item_id: str, previous_item_id: str | None, start: int, en
     }
 
 
+def dtmf(key: str, unix_seconds: int) -> Wire:
+    """A key of the caller's telephone, in calls that came by SIP."""
+    return {
+        "type": "input_audio_buffer.dtmf_event_received",
+        "event": key,
+        "received_at": unix_seconds,
+    }
+
+
 def transcription_updated(item_id: str, transcript: str) -> Wire:
     """All the words so far; later ones may differ."""
     return {
@@ -198,151 +240,14 @@ def transcription_completed(item_id: str, transcript: str, status: str) -> Wire:
     }
 
 
-# --- responses -------------------------------------------------------------------------
+# --- MCP, as documented: no recording has it -------------------------------------------
 
 
-def _response(
-    response_id: str, status: str, output: Sequence[Wire], metadata: Mapping[str, Any] | None
-) -> Wire:
-    response: Wire = {
-        "id": response_id,
-        "object": "realtime.response",
-        "output": list(output),
-        "status": status,
-        "status_details": "unimplemented",
-        "usage": {},
-    }
-    if metadata is not None:
-        response["metadata"] = dict(metadata)
-    return response
+def mcp_list_tools(state: str, item_id: str, **more: Any) -> Wire:
+    """The service asks an MCP server for its tools: in_progress, then completed or failed."""
+    return {"type": f"mcp_list_tools.{state}", "item_id": item_id, **more}
 
 
-def response_created(response_id: str, metadata: Mapping[str, Any] | None) -> Wire:
-    """A response begins; `metadata` only if the client sent some."""
-    return {
-        "type": "response.created",
-        "response": _response(response_id, "in_progress", (), metadata),
-    }
-
-
-def response_done(
-    response_id: str,
-    status: str,
-    output: Sequence[Wire],
-    usage: Wire,
-    metadata: Mapping[str, Any] | None,
-) -> Wire:
-    """A response has ended. The usage stands beside it, not in it."""
-    return {
-        "type": "response.done",
-        "response": _response(response_id, status, output, metadata),
-        "response_id": response_id,
-        "usage": usage,
-    }
-
-
-def usage(
-    text_in: int, audio_in: int, text_out: int, audio_out: int, seconds: float, billable: float
-) -> Wire:
-    """Tokens, this response's seconds of audio, and the session's running billable seconds."""
-    return {
-        "input_tokens": text_in + audio_in,
-        "input_token_details": {"text_tokens": text_in, "audio_tokens": audio_in, "grok_tokens": 0},
-        "output_tokens": text_out + audio_out,
-        "output_token_details": {
-            "text_tokens": text_out,
-            "audio_tokens": audio_out,
-            "grok_tokens": 0,
-        },
-        "total_tokens": text_in + audio_in + text_out + audio_out,
-        "output_audio_seconds": round(seconds, 2),
-        "billable_audio_seconds": int(billable),
-    }
-
-
-def output_item_event(which: str, response_id: str, item: Wire) -> Wire:
-    """`response.output_item.added` or `.done`; always `output_index` 0."""
-    return {
-        "type": f"response.output_item.{which}",
-        "item": item,
-        "response_id": response_id,
-        "output_index": 0,
-    }
-
-
-def _part(type: str, response_id: str, item_id: str) -> Wire:
-    return {
-        "type": type,
-        "item_id": item_id,
-        "response_id": response_id,
-        "content_index": 0,
-        "output_index": 0,
-    }
-
-
-def content_part_added(response_id: str, item_id: str) -> Wire:
-    """Speech begins inside an item."""
-    # The one event whose `previous_item_id` is the string "0".
-    return _part("response.content_part.added", response_id, item_id) | {
-        "previous_item_id": "0",
-        "part": {"type": "audio", "transcript": ""},
-    }
-
-
-def audio_delta(
-    response_id: str, item_id: str, audio: bytes, *, rid: str, ms: int, unix_ms: int
-) -> Wire:
-    """Audio as bytes: whoever writes the JSON makes it base64."""
-    return _part("response.output_audio.delta", response_id, item_id) | {
-        "delta": audio,
-        "rid": rid,
-        "audio_duration_ms": ms,
-        "ts": unix_ms,
-    }
-
-
-def transcript_delta(response_id: str, item_id: str, text: str, *, rid: str, start: float) -> Wire:
-    """Its `event_id` is the `rid` of the segment, which all audio of the segment repeats."""
-    return {
-        "event_id": rid,
-        **_part("response.output_audio_transcript.delta", response_id, item_id),
-        "delta": text,
-        "rid": rid,
-        "start_time": round(start, 2),
-    }
-
-
-def part_done(type: str, response_id: str, item_id: str) -> Wire:
-    """`response.output_audio.done` and `response.content_part.done` (which has no `part`)."""
-    return _part(type, response_id, item_id)
-
-
-def transcript_done(response_id: str, item_id: str, transcript: str) -> Wire:
-    """The whole words of an item."""
-    return _part("response.output_audio_transcript.done", response_id, item_id) | {
-        "transcript": transcript
-    }
-
-
-def arguments_delta(response_id: str, item_id: str, call_id: str, arguments: str) -> Wire:
-    """The whole JSON in one delta, without `output_index`."""
-    return {
-        "type": "response.function_call_arguments.delta",
-        "item_id": item_id,
-        "response_id": response_id,
-        "delta": arguments,
-        "call_id": call_id,
-    }
-
-
-def arguments_done(response_id: str, item_id: str, call_id: str, name: str, arguments: str) -> Wire:
-    """The whole call."""
-    return {
-        "type": "response.function_call_arguments.done",
-        "item_id": item_id,
-        "response_id": response_id,
-        "output_index": 0,
-        "call_id": call_id,
-        "name": name,
-        "arguments": arguments,
-    }
+def mcp_error(type: str, message: str) -> Wire:
+    """Why an MCP server could not be asked."""
+    return {"error": {"type": type, "message": message}}

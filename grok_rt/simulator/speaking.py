@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from grok_rt.simulator import shapes, voice
+from grok_rt.audio import AudioFormat, pcm16
+from grok_rt.simulator import response_shapes, voice
+from grok_rt.simulator.packets import SILENCE, packet_seconds
 from grok_rt.simulator.response import Delivery, Response
+from grok_rt.simulator.utterance import Packets, Speech
 
 if TYPE_CHECKING:
     from grok_rt.simulator.agenda import Agenda
+    from grok_rt.simulator.behaviour import Behaviour
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.script import Prompt, Reply
     from grok_rt.simulator.settings import Settings
@@ -26,13 +31,12 @@ class Temper:
     Attributes:
         latency: seconds from the end of a turn to the first message of the answer.
         pace: seconds of audio sent per second; 1 is real time, infinite is at once.
+        chunk_ms: length of each delta; None for the live sizes.
     """
 
     latency: float = 0.05
     pace: float = 8.0
-
-
-INSTANT = Temper(latency=0.0, pace=math.inf)
+    chunk_ms: float | None = None
 
 
 class Speaker:
@@ -41,9 +45,11 @@ class Speaker:
     Args:
         agenda: the session's time.
         send: takes each message that goes out, now.
+        send_sound: takes the sound of a response whose sound has frames of its own.
         new_id: makes ids.
         unix_ms: the wall clock at a time of the agenda.
         temper: how quickly it answers.
+        behaviour: the ways of the service.
         settings: the voice and the format.
         conversation: learns what was said.
         billable: the running total of billable seconds, for the usage of a response.
@@ -55,9 +61,11 @@ class Speaker:
         *,
         agenda: Agenda,
         send: Callable[[Wire], None],
+        send_sound: Callable[[bytes], None],
         new_id: Callable[[], str],
         unix_ms: Callable[[float], int],
         temper: Temper,
+        behaviour: Behaviour,
         settings: Settings,
         conversation: Conversation,
         billable: Callable[[], float],
@@ -71,9 +79,11 @@ class Speaker:
         """Up to when a forced message may not be interrupted."""
         self._agenda = agenda
         self._send = send
+        self._send_sound = send_sound
         self._new_id = new_id
         self._unix_ms = unix_ms
         self._temper = temper
+        self._behaviour = behaviour
         self._settings = settings
         self._conversation = conversation
         self._billable = billable
@@ -87,40 +97,65 @@ class Speaker:
         reply: Reply,
         *,
         metadata: Mapping[str, Any] | None = None,
+        modalities: Sequence[Any] | None = None,
         from_commit: bool = False,
         interruptible: bool = True,
     ) -> None:
         """Begin a response: `response.created` now, the rest as it is due."""
         now = self._agenda.now
         reply = attrs.evolve(reply, text=reply.text.strip())
+        delivery = self._delivery(self._settings.modalities if modalities is None else modalities)
         response = Response(
             id=self._new_id(),
             prompt=prompt,
             reply=reply,
-            audio=self._synthesis(reply.text),
+            speech=self._synthesis(reply, silent=bool(delivery.text)),
+            delivery=delivery,
             started=now,
             metadata=metadata,
             previous_item_id=self._conversation.last_id(),
             from_commit=from_commit,
         )
-        form = self._settings.output_format
         if not interruptible:
-            self.deaf_until = now + self._temper.latency + form.duration(response.audio)
-        delivery = Delivery(form, self._temper.latency, self._temper.pace, self._unix_ms)
+            self.deaf_until = now + self._temper.latency + response.speech.seconds
         self.active = response
-        self._steps = response.steps(delivery, self._new_id)
-        self._send(shapes.response_created(response.id, metadata))
+        self._steps = response.steps(self._new_id)
+        self._send(response_shapes.response_created(response.id, metadata))
         self._prepare()
 
-    def _synthesis(self, text: str) -> bytes:
+    def _delivery(self, modalities: Sequence[Any]) -> Delivery:
+        return Delivery(
+            self._temper.latency,
+            self._temper.pace,
+            self._unix_ms,
+            binary=self._settings.binary_output,
+            text=self._behaviour.text_replies if list(modalities) == ["text"] else "",
+            documented=self._behaviour.documented_shapes,
+        )
+
+    def _synthesis(self, reply: Reply, *, silent: bool) -> Speech | Packets:
+        form = self._settings.output_format
+        if form.type == "audio/opus":
+            return Packets(() if silent else self._packets(reply))
+        spoken = b"" if silent else self._speak(reply.text, form)
+        return Speech(spoken, form, chunk_ms=self._temper.chunk_ms, pace=self._temper.pace)
+
+    def _speak(self, text: str, form: AudioFormat) -> bytes:
         if not text:
             return b""
         return voice.speak(
             voice.pronounced(text, self._settings.replacements),
-            self._settings.output_format,
+            form,
             speed=self._settings.speed,
             voice=self._settings.voice,
         )
+
+    def _packets(self, reply: Reply) -> Sequence[bytes]:
+        """The packets of the script, or as much silence as it would take to say it."""
+        if reply.packets:
+            return reply.packets
+        seconds = pcm16().duration(self._speak(reply.text, pcm16()))
+        return [SILENCE] * math.ceil(seconds / packet_seconds(SILENCE))
 
     def _prepare(self) -> None:
         """Take the next message from the response and set the alarm for it."""
@@ -135,33 +170,36 @@ class Speaker:
             self._finish()
 
     def _step(self) -> None:
-        self._send(self._next)
+        if self.active and self.active.delivery.binary and _is_sound(self._next):
+            self._send_sound(self._next["delta"])
+        else:
+            self._send(self._next)
         self._prepare()
 
     def _finish(self) -> None:
-        response = self._end("completed", None)
+        response = self.active
         if response:
+            self._end(response, "completed", response.output)
             self._done(response)
 
     def cut(self, status: str) -> None:
         """End the active response with a bare `response.done`: no output, no other `done`."""
-        self._end(status, ())
-
-    def _end(self, status: str, output: tuple[Wire, ...] | None) -> Response | None:
-        response = self.abandon()
+        response = self.active
         if response:
-            usage = response.usage(self._settings.output_format, self._billable())
-            items = response.output if output is None else output
-            self._remember(response)
-            done = shapes.response_done(response.id, status, items, usage, response.metadata)
-            self._send(done)
-        return response
+            left = itertools.chain([self._next], (message for _, message in self._steps))
+            self._end(response, status, ())
+            if status == "cancelled":
+                late = itertools.islice(filter(_is_sound, left), self._behaviour.late_deltas)
+                for message in late:
+                    self._send(message)
 
-    def _remember(self, response: Response) -> None:
-        """Keep what was said, and all of the words: a cut answer is remembered whole (live)."""
+    def _end(self, response: Response, status: str, output: Sequence[Wire]) -> None:
+        self.abandon()
+        usage = response.usage(self._billable())
         if response.item_id:
-            content = [{"type": "audio", "transcript": response.reply.text}]
-            self._conversation.add(shapes.message_item(response.item_id, "assistant", content))
+            self._conversation.add(response.item())
+        done = response_shapes.response_done(response.id, status, output, usage, response.metadata)
+        self._send(done)
 
     def abandon(self) -> Response | None:
         """Stop the active response without a word about it."""
@@ -172,3 +210,7 @@ class Speaker:
         if response:
             self.sent_seconds += response.sent_seconds
         return response
+
+
+def _is_sound(message: Wire) -> bool:
+    return isinstance(message.get("delta"), bytes)
