@@ -125,9 +125,8 @@ class Response:
                     rid=rid,
                     ms=round(piece.seconds * 1000),
                     unix_ms=delivery.unix_ms(due),
+                    latency=None if piece.start else f"{due - self.started:.2f}",
                 )
-                if piece.start == 0:
-                    delta["latency"] = f"{due - self.started:.2f}"
                 yield due, delta
                 self.sent_seconds += piece.seconds
                 if told:

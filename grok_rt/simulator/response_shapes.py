@@ -14,17 +14,15 @@ from grok_rt.simulator.shapes import Wire
 def _response(
     response_id: str, status: str, output: Sequence[Wire], metadata: Mapping[str, Any] | None
 ) -> Wire:
-    response: Wire = {
+    return {
         "id": response_id,
         "object": "realtime.response",
         "output": list(output),
         "status": status,
+        **({} if metadata is None else {"metadata": dict(metadata)}),
         "status_details": "unimplemented",
         "usage": {},
     }
-    if metadata is not None:
-        response["metadata"] = dict(metadata)
-    return response
 
 
 def response_created(response_id: str, metadata: Mapping[str, Any] | None) -> Wire:
@@ -80,11 +78,13 @@ def output_item_event(which: str, response_id: str, item: Wire) -> Wire:
     }
 
 
-def _part(type: str, response_id: str, item_id: str) -> Wire:
+def _part(type: str, response_id: str, item_id: str, **first: Any) -> Wire:
+    """A message about a part of an item; `first` stands before the indexes (live)."""
     return {
         "type": type,
         "item_id": item_id,
         "response_id": response_id,
+        **first,
         "content_index": 0,
         "output_index": 0,
     }
@@ -105,12 +105,20 @@ def content_part_added(response_id: str, item_id: str, *, text: bool = False) ->
 
 
 def audio_delta(
-    response_id: str, item_id: str, audio: bytes, *, rid: str, ms: int, unix_ms: int
+    response_id: str,
+    item_id: str,
+    audio: bytes,
+    *,
+    rid: str,
+    ms: int,
+    unix_ms: int,
+    latency: str | None,
 ) -> Wire:
-    """Audio as bytes: whoever writes the JSON makes it base64."""
-    return _part("response.output_audio.delta", response_id, item_id) | {
-        "delta": audio,
+    """Audio as bytes: whoever writes the JSON makes it base64. Only the first has a latency."""
+    return {
+        **_part("response.output_audio.delta", response_id, item_id, delta=audio),
         "rid": rid,
+        **({} if latency is None else {"latency": latency}),
         "audio_duration_ms": ms,
         "ts": unix_ms,
     }
@@ -120,8 +128,7 @@ def transcript_delta(response_id: str, item_id: str, text: str, *, rid: str, sta
     """Its `event_id` is the `rid` of the segment, which all audio of the segment repeats."""
     return {
         "event_id": rid,
-        **_part("response.output_audio_transcript.delta", response_id, item_id),
-        "delta": text,
+        **_part("response.output_audio_transcript.delta", response_id, item_id, delta=text),
         "rid": rid,
         "start_time": round(start, 2),
     }
@@ -134,19 +141,24 @@ def part_done(type: str, response_id: str, item_id: str) -> Wire:
 
 def transcript_done(response_id: str, item_id: str, transcript: str) -> Wire:
     """The whole words of an item."""
-    return _part("response.output_audio_transcript.done", response_id, item_id) | {
-        "transcript": transcript
+    return {
+        "type": "response.output_audio_transcript.done",
+        "item_id": item_id,
+        "transcript": transcript,
+        "response_id": response_id,
+        "content_index": 0,
+        "output_index": 0,
     }
 
 
 def text_delta(name: str, response_id: str, item_id: str, delta: str) -> Wire:
     """Words of an answer in text, as documented: `name` is one of its two names."""
-    return _part(f"{name}.delta", response_id, item_id) | {"delta": delta}
+    return _part(f"{name}.delta", response_id, item_id, delta=delta)
 
 
 def text_done(name: str, response_id: str, item_id: str, text: str) -> Wire:
     """All the words of an answer in text, as documented."""
-    return _part(f"{name}.done", response_id, item_id) | {"text": text}
+    return _part(f"{name}.done", response_id, item_id, text=text)
 
 
 def arguments_delta(response_id: str, item_id: str, call_id: str, arguments: str) -> Wire:

@@ -74,7 +74,8 @@ class Speech:
 
     def _sizes(self) -> Iterator[int]:
         if self._chunk_ms is not None:
-            return itertools.repeat(self._form.frame_bytes(self._chunk_ms))
+            size = self._form.frame_bytes(self._chunk_ms)
+            return itertools.repeat(max(size, self._form.sample_bytes))
         chunks = itertools.chain((_FIRST_CHUNK_MS,), itertools.cycle(_CHUNKS_MS))
         return map(self._form.frame_bytes, chunks)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from virtual_talk import MANUAL, VAD, Talk, names, only
 
-from grok_rt.simulator.packets import PacketListener
+from grok_rt.simulator.packets import SILENCE, PacketListener
 from grok_rt.simulator.script import Script
 
 OPUS: dict[str, Any] = {"audio": {"input": {"format": {"type": "audio/opus"}}}}
@@ -85,13 +85,36 @@ def test_half_a_packet_is_refused(packet: bytes) -> None:
     assert names(talk.wait(0)) == ["error"]
 
 
-def test_opus_is_not_spoken() -> None:
-    """As the output format it is refused, in words that say what to use; the rest stays."""
-    talk = Talk()
-    output = {"audio": {"output": {"format": {"type": "audio/opus"}}}}
-    (refused,) = talk.send("session.update", session=output)
-    assert refused["error"]["code"] == "invalid_audio_format"
-    assert refused["error"]["param"] == "session.audio.output.format"
-    assert "audio/pcm" in refused["error"]["message"]
+@pytest.mark.parametrize("transport", ["json", "binary"])
+def test_packets_are_passed_on(transport: str) -> None:
+    """As output the script's packets leave one by one, as they are."""
+    packets = [PACKET + bytes([number]) for number in range(30)]
+    talk = Talk(Script().says("Seven words are more than a segment.", packets=packets))
+    output = {"format": {"type": "audio/opus"}, "transport": transport}
+    (echo,) = talk.send("session.update", session={"audio": {"output": output}})
+    assert echo["session"]["audio"] == {"output": output}
     talk.write("Hi")
-    assert "response.done" in names(talk.send("response.create") + talk.wait(9))
+    talk.send("response.create")
+    turn = talk.wait(9)
+    deltas = only(turn, "response.output_audio.delta")
+    if transport == "binary":
+        assert (deltas, talk.sound) == ([], packets)
+    else:
+        assert [base64.b64decode(delta["delta"]) for delta in deltas] == packets
+        assert {delta["audio_duration_ms"] for delta in deltas} == {20}
+    words = only(turn, "response.output_audio_transcript.delta")
+    assert [delta["start_time"] for delta in words] == [0.0, pytest.approx(0.44, abs=0.1)]
+    assert turn[-1]["usage"]["output_audio_seconds"] == 0.6
+
+
+def test_without_packets_opus_is_silence() -> None:
+    """There is no encoder: a script of words alone lasts as long in silent packets."""
+    talk = Talk(Script().says("Good morning to you all."))
+    form = {"format": {"type": "audio/opus"}}
+    talk.send("session.update", session={"audio": {"output": form}})
+    talk.write("Hi")
+    talk.send("response.create")
+    turn = talk.wait(9)
+    sound = {base64.b64decode(d["delta"]) for d in only(turn, "response.output_audio.delta")}
+    assert sound == {SILENCE}
+    assert turn[-1]["usage"]["output_audio_seconds"] > 0.5

@@ -6,21 +6,15 @@ import itertools
 import json
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from virtual_talk import MANUAL, VAD, Talk, names, only
 
-from grok_rt import _codec
 from grok_rt.audio import PCMA, PCMU, AudioClip, pcm16
-from grok_rt.events import UnknownEvent
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.script import Script
 
-LIVE: dict[str, list[list[str]]] = json.loads(
-    (Path(__file__).parent / "live_fields.json").read_text()
-)
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 SPEECH = [
@@ -764,47 +758,6 @@ def test_nothing_to_resume() -> None:
 
 
 # --- the wire --------------------------------------------------------------------------
-
-
-def fields(value: Any, prefix: str = "") -> set[str]:
-    if isinstance(value, dict) and prefix != "session.turn_detection":
-        found = set[str]()
-        for key, inner in value.items():
-            found |= fields(inner, f"{prefix}.{key}" if prefix else key)
-        return found or {prefix}
-    if isinstance(value, list):
-        return set[str]().union(*(fields(inner, f"{prefix}[]") for inner in value)) or {prefix}
-    return {prefix}
-
-
-def test_live_fields(question: AudioClip) -> None:
-    """Every message has exactly the fields of one that was recorded from the live service."""
-    talk = Talk(
-        Script()
-        .says("Let me look that up.")
-        .calls("get_weather", city="Oslo")
-        .says("Three degrees.")
-        .hears("Hi, this is Nora.")
-        .says("Hello Nora.")
-    )
-    form = {"format": {"type": "audio/pcm", "rate": 24000}}
-    transcription = {"transcription": {"model": "grok-transcribe"}}
-    session = {
-        "instructions": "Reply briefly.",
-        "turn_detection": {"type": "server_vad"},
-        "audio": {"input": form | transcription, "output": form},
-    }
-    messages = talk.opening + talk.send("session.update", session=session)
-    turn = ask(talk, "How warm is it in Oslo?")
-    call_id = only(turn, "response.function_call_arguments.done")[0]["call_id"]
-    messages += turn + talk.answer(call_id, "3 degrees, sleet")
-    messages += talk.send("response.create") + talk.wait(5) + talk.say(question) + talk.wait(5)
-    messages += talk.send("input_audio_buffer.clear")
-    assert {message["type"] for message in messages} == set(LIVE)
-    for message in messages:
-        live = [set(shape) - {"response.metadata"} for shape in LIVE[message["type"]]]
-        assert fields(message) in live, message["type"]
-        assert not isinstance(_codec.decode(json.dumps(message).encode()), UnknownEvent)
 
 
 def test_binary_output() -> None:

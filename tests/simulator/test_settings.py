@@ -13,6 +13,11 @@ from grok_rt.simulator.settings import Settings
 FUNCTION = {"name": "w", "description": "Weather.", "parameters": {"type": "object"}}
 
 
+WEB = {"type": "web_search"}
+X = {"type": "x_search"}
+MCP = {"type": "mcp", "server_label": "shop", "server_url": "https://mcp.example.com"}
+
+
 def echo(*updates: dict[str, Any]) -> dict[str, Any]:
     settings = Settings("m")
     for update in updates:
@@ -132,7 +137,6 @@ BAD: list[tuple[str, Any]] = [
         "session.audio.input.format",
         {"audio": {"input": {"format": {"type": "audio/opus", "rate": 48000}}}},
     ),
-    ("session.audio.output.format", {"audio": {"output": {"format": {"type": "audio/opus"}}}}),
     ("session.audio.input.format.type", {"audio": {"input": {"format": {"type": ["audio/pcm"]}}}}),
     (
         "session.audio.input.format.rate",
@@ -169,7 +173,7 @@ BAD: list[tuple[str, Any]] = [
         "session.tools[1]",
         {
             "tools": [
-                {"type": "mcp"},
+                {"type": "web_search"},
                 {"type": "web_search", "allowed_domains": ["a"], "excluded_domains": ["b"]},
             ]
         },
@@ -177,7 +181,45 @@ BAD: list[tuple[str, Any]] = [
     ("session.tools[0]", {"tools": [{"type": "web_search", "allowed_domains": ["a"] * 6}]}),
     ("session.tools[0].name", {"tools": [{"type": "function", "name": 5}]}),
     ("session.tools[0].function", {"tools": [{"type": "function", "function": "w"}]}),
-    ("session.tools[0].allowed_domains", {"tools": [{"type": "mcp", "allowed_domains": 5}]}),
+    ("session.tools[0].allowed_domains", {"tools": [WEB | {"allowed_domains": 5}]}),
+    ("session.tools[0]", {"tools": [{"type": "computer_use"}]}),
+    (
+        "session.tools[0].parameters",
+        {"tools": [{"type": "function", "name": "w", "parameters": 5}]},
+    ),
+    ("session.tools[0]", {"tools": [X | {"excluded_x_handles": ["a"] * 21}]}),
+    (
+        "session.tools[0]",
+        {"tools": [X | {"allowed_x_handles": ["a"], "excluded_x_handles": ["b"]}]},
+    ),
+    ("session.tools[0].from_date", {"tools": [X | {"from_date": "1 May 2026"}]}),
+    ("session.tools[0].to_date", {"tools": [X | {"to_date": "20260501"}]}),
+    (
+        "session.tools[0].enable_video_understanding",
+        {"tools": [X | {"enable_video_understanding": 1}]},
+    ),
+    ("session.tools[0].location", {"tools": [WEB | {"location": "Bonn"}]}),
+    (
+        "session.tools[0].vector_store_ids",
+        {"tools": [{"type": "file_search", "vector_store_ids": "a"}]},
+    ),
+    (
+        "session.tools[0].max_num_results",
+        {"tools": [{"type": "file_search", "max_num_results": "5"}]},
+    ),
+    ("session.tools[0].server_url", {"tools": [{"type": "mcp", "server_label": "a"}]}),
+    ("session.tools[0].server_label", {"tools": [MCP | {"server_label": "a.b"}]}),
+    ("session.tools[0].allowed_tools", {"tools": [MCP | {"allowed_tools": [5]}]}),
+    ("session.tools[0].headers", {"tools": [MCP | {"headers": []}]}),
+    (
+        "session.audio.input.turn_detection.threshold",
+        {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 7}}}},
+    ),
+    ("session.turn_detection.prefix_padding_ms", {"turn_detection": {"prefix_padding_ms": 10_001}}),
+    (
+        "session.audio.input.transcription.keyterms",
+        {"audio": {"input": {"transcription": {"keyterms": ["x" * 51]}}}},
+    ),
     ("session.replace", {"replace": ["a"]}),
     ("session.replace", {"replace": {"a": 5}}),
     ("session.resumption", {"resumption": True}),

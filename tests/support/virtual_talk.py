@@ -20,8 +20,9 @@ class Talk:
         self.now = 100.0
         self.peer = Peer(script, seed=7, **options)
         self.peer.open(self.now, query)
+        self.sound: list[bytes] = []
         self.opening = self._take()
-        self.pings = self.opening[-1:]
+        self.pings = only(self.opening, "ping")
 
     def send(self, type: str, **fields: Any) -> list[dict[str, Any]]:
         """Send an event, and take what is answered in the same moment."""
@@ -50,6 +51,7 @@ class Talk:
 
     def _take(self) -> list[dict[str, Any]]:
         frames = self.peer.frames(self.now)
+        self.sound += [frame.data for frame in frames if frame.opcode == 2]
         return [json.loads(frame.data) for frame in frames if frame.opcode == 1]
 
     def say(self, clip: AudioClip, *, tail: float = 1.0) -> list[dict[str, Any]]:
