@@ -51,6 +51,7 @@ class Response:
     Attributes:
         speech: the whole sound in the output format.
         from_commit: whether an `input_audio_buffer.commit` asked for it.
+        begun: whether anything of it has been sent, after its creation.
         calls: those announced so far, by call id.
     """
 
@@ -64,6 +65,7 @@ class Response:
     previous_item_id: str | None = None
     from_commit: bool = False
     sent_seconds: float = 0.0
+    begun: bool = False
     item_id: str = ""
     calls: dict[str, Call] = attrs.Factory(dict)
     output: list[Wire] = attrs.Factory(list)

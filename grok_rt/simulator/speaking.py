@@ -170,7 +170,11 @@ class Speaker:
             self._finish()
 
     def _step(self) -> None:
-        if self.active and self.active.delivery.binary and _is_sound(self._next):
+        response = self.active
+        if response is None:
+            return
+        response.begun = True
+        if response.delivery.binary and _is_sound(self._next):
             self._send_sound(self._next["delta"])
         else:
             self._send(self._next)
@@ -196,7 +200,7 @@ class Speaker:
     def _end(self, response: Response, status: str, output: Sequence[Wire]) -> None:
         self.abandon()
         usage = response.usage(self._billable())
-        if response.item_id:
+        if response.item_id and response.begun:
             self._conversation.add(response.item())
         done = response_shapes.response_done(response.id, status, output, usage, response.metadata)
         self._send(done)

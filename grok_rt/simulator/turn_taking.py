@@ -143,7 +143,7 @@ class TurnTaking:
         if not self._nothing_new or self.server_vad:
             return False
         response = self._speaker.active
-        early = response and response.from_commit and not response.item_id
+        early = response and response.from_commit and not response.begun
         if early and self._behaviour.create_overtakes_commit:
             self._speaker.abandon()  # the answer to come does not know what was said (live)
             return False
@@ -168,7 +168,7 @@ class TurnTaking:
     def _reopen(self) -> None:
         """Speech that goes on before it is answered: the answer is dropped without a word."""
         response = self._speaker.active
-        unspoken = response and not response.item_id and self._reply
+        unspoken = response and not response.begun and self._reply
         if unspoken and self.server_vad and self._behaviour.reopens_turns:
             self._speaker.abandon()
             self._listener.resume(self.turns.pop())

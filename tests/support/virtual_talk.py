@@ -18,7 +18,7 @@ class Talk:
 
     def __init__(self, script: Any = None, *, query: Any = None, **options: Any) -> None:
         self.now = 100.0
-        self.peer = Peer(script, seed=7, **options)
+        self.peer = Peer(script, **{"seed": 7, **options})
         self.peer.open(self.now, query)
         self.sound: list[bytes] = []
         self.opening = self._take()
