@@ -1,7 +1,8 @@
 """xAI's realtime service in this process: for tests, demonstrations and work without a key.
 
 `Simulator` is a WebSocket server, `loopback` a transport in memory, both around `Peer`, the
-service's side of one session; a `Script` says what it hears and answers.
+service's side of one session; `VirtualSession` is one whose time is the test's. A `Script` says
+what it hears and answers, `Behaviour` what else may differ, and `Clock` lets time jump.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.server import Simulator
+from grok_rt.simulator.virtual import VirtualSession
 
 __all__ = [
     "DOCUMENTED",
@@ -24,5 +26,6 @@ __all__ = [
     "Refusal",
     "Script",
     "Simulator",
+    "VirtualSession",
     "loopback",
 ]

@@ -28,7 +28,8 @@ from grok_rt.simulator.documented import Schema
 from grok_rt.simulator.reading import Refused, checked, needed, optional
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.session import Session
-from grok_rt.simulator.speaking import Temper
+from grok_rt.simulator.speaking import Speak, Temper
+from grok_rt.simulator.voice import speak
 
 if TYPE_CHECKING:
     from grok_rt.simulator.listening import Turn
@@ -54,6 +55,7 @@ class Peer:
         behaviour: the ways of the service, where there are several; the live one's by default.
         documented_shapes: do all as xAI's documentation has it, where live differs: short for
             ``behaviour=DOCUMENTED``.
+        voice: makes sound of words; `grok_rt.simulator.voice.speak` by default.
         latency: seconds from the end of a turn to the first message of the answer.
         pace: seconds of audio sent per second: 1 is real time, ``math.inf`` is all at once.
         chunk_ms: milliseconds of audio in each delta; None for the sizes seen live.
@@ -71,6 +73,7 @@ class Peer:
         *,
         behaviour: Behaviour = LIVE,
         documented_shapes: bool = False,
+        voice: Speak = speak,
         latency: float = 0.05,
         pace: float = 8.0,
         chunk_ms: float | None = None,
@@ -86,6 +89,7 @@ class Peer:
         self._behaviour = DOCUMENTED if documented_shapes else behaviour
         self._schema = Schema() if self._behaviour.documented_shapes else None
         self._performance = (script or Script()).play()
+        self._voice = voice
         self._temper = Temper(latency, pace, chunk_ms)
         self._random = random.Random(seed)  # noqa: S311 - ids, no secrets
         self._unix_time = unix_time
@@ -121,6 +125,7 @@ class Peer:
             model=model,
             session_id=session_id,
             conversation=self._resumed(query.get("conversation_id", "")),
+            speak=self._voice,
         )
         created = shapes.session_created(session_id, model, self._behaviour.voice)
         openings: dict[str, Callable[[], None]] = {

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from grok_rt.simulator.listening import Turn
     from grok_rt.simulator.response import Response
     from grok_rt.simulator.shapes import Wire
+    from grok_rt.simulator.speaking import Speak
 
 _WORDS_PER_SECOND = 2.5
 _NOWHERE = ".invalid"  # no name that ends so can be resolved (RFC 6761)
@@ -54,6 +55,7 @@ class Session:
         model: what the service calls itself.
         session_id: what the session is called.
         conversation: a new one, or the one that is resumed.
+        speak: makes sound of words.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Session:
         model: str,
         session_id: str,
         conversation: Conversation,
+        speak: Speak,
     ) -> None:
         self.settings = Settings(model, behaviour, session_id)
         self.conversation = conversation
@@ -85,6 +88,7 @@ class Session:
             conversation=conversation,
             billable=lambda: self.billable_seconds,
             done=self._response_done,
+            speak=speak,
         )
         self._user = TurnTaking(
             agenda=agenda,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -39,6 +39,15 @@ class Temper:
     chunk_ms: float | None = None
 
 
+class Speak(Protocol):
+    """Makes sound of words, in a format; as `voice.speak` does."""
+
+    def __call__(
+        self, text: str, form: AudioFormat, /, *, speed: float = 1.0, voice: str = ""
+    ) -> bytes:
+        """All of the sound."""
+
+
 class Speaker:
     """Runs responses.
 
@@ -54,6 +63,7 @@ class Speaker:
         conversation: learns what was said.
         billable: the running total of billable seconds, for the usage of a response.
         done: called after a response has come to its own end.
+        speak: makes sound of words.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class Speaker:
         conversation: Conversation,
         billable: Callable[[], float],
         done: Callable[[Response], None],
+        speak: Speak,
     ) -> None:
         self.active: Response | None = None
         """The response that is being sent."""
@@ -88,6 +99,7 @@ class Speaker:
         self._conversation = conversation
         self._billable = billable
         self._done = done
+        self._make_sound = speak
         self._steps: Iterator[tuple[float, Wire]] = iter(())
         self._next: Wire = {}
 
@@ -143,7 +155,7 @@ class Speaker:
     def _speak(self, text: str, form: AudioFormat) -> bytes:
         if not text:
             return b""
-        return voice.speak(
+        return self._make_sound(
             voice.pronounced(text, self._settings.replacements),
             form,
             speed=self._settings.speed,

@@ -18,8 +18,19 @@ from grok_rt import audio
 
 _WORDS_PER_MINUTE = 175
 _TONE_RATE = 16_000
+_SECONDS_PER_LETTER = 0.065
 # Built-in voices that sound different here too; all others share one.
 _ESPEAK_VOICES = {"ara": "en+f3", "eve": "en+f2", "leo": "en+m3", "rex": "en+m1", "sal": "en+m7"}
+
+
+@functools.lru_cache(maxsize=128)
+def hum(text: str, form: audio.AudioFormat, *, speed: float = 1.0, voice: str = "") -> bytes:
+    """A tone for as long as it takes to say `text`: no speech, but there at once."""
+    del voice  # they all hum alike
+    period = audio.Converter(audio.pcm16(_TONE_RATE), form)
+    wave = array("h", (int(6000 * math.sin(math.pi * n / 80)) for n in range(_TONE_RATE // 100)))
+    ten_ms = period.process(wave.tobytes()) + period.flush()
+    return ten_ms * round(100 * _SECONDS_PER_LETTER * len(text) / speed)
 
 
 @functools.lru_cache(maxsize=128)
