@@ -92,6 +92,9 @@ class Behaviour:
     repeats_transcripts: bool = False
     """Send a final-looking but empty transcript about once a second of silence too (one report,
     September 2026)."""
+    corrects_transcripts: bool = False
+    """End partial transcripts as if they were questions, and think better of it: "Hello?" became
+    "Hello, my name is" on July 28, 2026. Others only grew."""
     late_duplicates: bool = False
     """Follow the `response.created` of a commit with the item in progress and an older
     transcript, as some recordings of September 2026 have it."""

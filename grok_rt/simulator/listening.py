@@ -73,12 +73,15 @@ class Turn:
         """All the words; without a script, what is known for sure."""
         return f"[{self.seconds:.1f} s of {self.sound}]" if self.script is None else self.script
 
-    @property
-    def partial(self) -> str:
-        """The words there has been time for so far."""
+    def partial(self, *, guessing: bool = False) -> str:
+        """The words there has been time for so far; no sentence ends yet, but by a guess."""
         if self.script is None:
             return self.transcript
-        return " ".join(self.script.split()[: max(1, int(self.seconds * _WORDS_PER_SECOND))])
+        words = self.script.split()
+        some = words[: max(1, int(self.seconds * _WORDS_PER_SECOND))]
+        if len(some) == len(words):
+            return self.script
+        return " ".join(some).rstrip(",;:.!?") + ("?" if guessing else "")
 
 
 class Listener:

@@ -198,14 +198,15 @@ class TurnTaking:
         turn = self._listener.turn
         if turn and self._settings.transcribes:
             self._announce(turn)
-            self._send(shapes.transcription_updated(turn.item_id, turn.partial))
-            self._completed(turn, turn.partial, "in_progress")
+            words = turn.partial(guessing=self._behaviour.corrects_transcripts)
+            self._send(shapes.transcription_updated(turn.item_id, words))
+            self._completed(turn, words, "in_progress")
 
     def _transcribe_silence(self) -> None:
         """The transcript comes again while nobody speaks (live); by one report empty, too."""
         turn = self._listener.turn
         if turn and turn.announced and self._settings.transcribes:
-            self._completed(turn, turn.partial, "in_progress")
+            self._completed(turn, turn.partial(), "in_progress")
         elif self.turns and self._settings.transcribes and self._behaviour.repeats_transcripts:
             self._completed(self.turns[-1], "", "in_progress")
 

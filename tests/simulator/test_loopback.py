@@ -11,7 +11,7 @@ import pytest
 
 from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, ConnectionClosedError, RateLimited
-from grok_rt.simulator import LoopbackTransport, Peer, Refusal, Script, loopback
+from grok_rt.simulator import Behaviour, LoopbackTransport, Peer, Refusal, Script, loopback
 
 URL = "ws://simulator/v1/realtime?model=grok-voice-latest"
 KEY = {"Authorization": "Bearer good"}
@@ -151,3 +151,31 @@ def test_a_given_peer() -> None:
     transport.send([text("response.create")])
     until(transport, "response.created")
     assert [event.type for event in peer.received] == ["response.create"]
+
+
+def test_concurrency() -> None:
+    """Over its limit the service refuses with 429, until a session has ended."""
+    connect = loopback(max_sessions=2)
+    first, _second = connect(URL, KEY), connect(URL, KEY)
+    with pytest.raises(RateLimited) as refused:
+        connect(URL, KEY)
+    assert refused.value.status == 429
+    first.shutdown()
+    connect(URL, KEY)
+
+
+def test_behaviour_of_all_sessions() -> None:
+    """Every session behaves as the factory was told."""
+    assert until(loopback(documented_shapes=True)(URL, KEY), "session.created")[0]["type"] == (
+        "conversation.created"
+    )
+    connect = loopback(behaviour=Behaviour(opening=("ping",)))
+    assert until(connect(URL, KEY), "ping")[0]["type"] == "ping"
+
+
+def test_a_call_is_joined_with_the_key() -> None:
+    """A call cannot be joined with a token; where there are none the key is asked for."""
+    connect = loopback(api_key="good")
+    connect(f"{URL}&call_id=c", KEY)
+    with pytest.raises(AuthenticationFailed):
+        connect(f"{URL}&call_id=c", {"Authorization": "Bearer xai-realtime-client-secret-x"})

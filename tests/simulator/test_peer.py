@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
 from typing import Any
 
 import pytest
-from virtual_talk import MANUAL, VAD, Talk, names, only
+from tour import CALL, SPEECH, ask, force
+from virtual_talk import VAD, Talk, names, only
 
-from grok_rt.audio import PCMA, PCMU, AudioClip, pcm16
+from grok_rt.audio import AudioClip, pcm16
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.script import Script
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-
-SPEECH = [
-    "response.output_item.added",
-    "conversation.item.added",
-    "response.content_part.added",
-    "response.output_audio.delta",
-    "response.output_audio_transcript.delta",
-    "response.output_audio.delta",
-    "response.output_audio_transcript.done",
-    "response.content_part.done",
-    "response.output_audio.done",
-    "response.output_item.done",
-]
-CALL = [
-    "response.output_item.added",
-    "conversation.item.added",
-    "response.function_call_arguments.delta",
-    "response.function_call_arguments.done",
-    "response.output_item.done",
-]
-TRANSCRIBED = {
-    "audio": {
-        "input": {
-            "format": {"type": "audio/pcm", "rate": 24000},
-            "transcription": {"model": "grok-transcribe"},
-        }
-    }
-}
-
-
-def ask(talk: Talk, text: str = "Hello.", **response: Any) -> list[dict[str, Any]]:
-    created = talk.send("response.create", response=response) if response else None
-    if created is None:
-        talk.write(text)
-        created = talk.send("response.create")
-    return created + talk.wait(9)
-
 
 # --- connecting ------------------------------------------------------------------------
 
@@ -176,6 +139,40 @@ def test_truth_without_script() -> None:
     ] == ("You said: How do you do?")
 
 
+def test_usage() -> None:
+    """Usage stands beside the response, adds up, and counts fifty tokens to a second of sound."""
+    done = ask(Talk(Script().says("Yes, I am here.")), "Are you there?")[-1]
+    assert done["response"]["usage"] == {}
+    usage = done["usage"]
+    details = usage["output_token_details"]
+    assert usage["output_tokens"] == details["text_tokens"] + details["audio_tokens"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert usage["input_token_details"] == {
+        "text_tokens": usage["input_tokens"],
+        "audio_tokens": 0,
+        "grok_tokens": 0,
+    }
+    assert details["audio_tokens"] == pytest.approx(50 * usage["output_audio_seconds"], abs=1)
+    assert type(usage["billable_audio_seconds"]) is int
+
+
+def test_status_details() -> None:
+    """The details of a status are a string, which means nothing."""
+    turn = ask(Talk())
+    for message in (turn[0], turn[-1]):
+        assert message["response"]["status_details"] == "unimplemented"
+
+
+def test_previous_item_id_is_everywhere() -> None:
+    """Every event but the first has one; that of a part is the string "0"."""
+    talk = Talk(Script().says("Hello.").calls("lamp"))
+    created, *others = talk.opening + talk.send("session.update", session={}) + ask(talk)
+    assert "previous_item_id" not in created
+    assert all("previous_item_id" in message for message in others)
+    zeros = [message["type"] for message in others if message["previous_item_id"] == "0"]
+    assert zeros == ["response.content_part.added"]
+
+
 def test_billable_seconds_run_on() -> None:
     """billable_audio_seconds is a running total, output_audio_seconds is not."""
     talk = Talk(Script().says("A first answer of some length.").says("Short."))
@@ -283,318 +280,7 @@ def test_a_search_beside_a_call() -> None:
     assert "I searched for: dogs" in str(second)
 
 
-# --- voice, with server VAD ------------------------------------------------------------
-
-
-def test_voice_turn(question: AudioClip) -> None:
-    """A spoken turn has the live order; partial transcripts grow; the answer comes by itself."""
-    talk = Talk(Script().hears("How warm is it in Oslo?").says("Three degrees."))
-    talk.send("session.update", session=VAD | TRANSCRIBED)
-    turn = talk.say(question) + talk.wait(5)
-    updated = "conversation.item.input_audio_transcription.updated"
-    completed = "conversation.item.input_audio_transcription.completed"
-    pairs = [updated, completed] * len(only(turn, updated))
-    assert pairs
-    assert names(turn) == [
-        "input_audio_buffer.speech_started",
-        "conversation.item.added",
-        *pairs,
-        "input_audio_buffer.speech_stopped",
-        completed,
-        "response.created",
-        "input_audio_buffer.committed",
-        completed,
-        *SPEECH[:5],
-        *SPEECH[5:],
-        "response.done",
-    ]
-    transcripts = [message["transcript"] for message in only(turn, updated)]
-    assert all(later.startswith(sooner) for sooner, later in itertools.pairwise(transcripts))
-    statuses = [message["status"] for message in only(turn, completed)]
-    assert statuses == ["in_progress"] * (len(statuses) - 1) + ["completed"]
-    assert only(turn, completed)[-1]["transcript"] == "How warm is it in Oslo?"
-    user = only(turn, "input_audio_buffer.committed")[0]["item_id"]
-    assert talk.peer.turns[0].item_id == user
-
-
-def test_truth_about_speech(question: AudioClip) -> None:
-    """Without a script the model says how much speech it heard."""
-    talk = Talk()
-    talk.send("session.update", session=VAD)
-    turn = talk.say(question) + talk.wait(5)
-    said = only(turn, "response.output_audio_transcript.done")[0]["transcript"]
-    assert re.fullmatch(r"I heard 1\.[0-9] seconds of speech\.", said)
-
-
-def test_prefix_padding(question: AudioClip) -> None:
-    """A turn's audio begins prefix_padding_ms before the speech."""
-    lengths = []
-    for prefix in (0, 300):
-        talk = Talk()
-        detection = {"type": "server_vad", "prefix_padding_ms": prefix}
-        talk.send("session.update", session={"turn_detection": detection})
-        talk.say(AudioClip(pcm16().silence(500), pcm16()) + question)
-        lengths.append(len(talk.peer.turns[0].audio) / 48)
-    assert lengths[1] - lengths[0] == pytest.approx(300, abs=1)
-
-
-@pytest.mark.parametrize("silence_ms", [200, 700])
-def test_silence_duration(question: AudioClip, silence_ms: int) -> None:
-    """A turn ends silence_duration_ms after the last voice."""
-    talk = Talk()
-    detection = {"type": "server_vad", "silence_duration_ms": silence_ms}
-    talk.send("session.update", session={"turn_detection": detection})
-    start = talk.now
-    talk.say(question, tail=1.0)
-    (turn,) = talk.peer.turns[-1:]
-    stopped = [message for message in talk.peer.conversation.items if message["id"] == turn.item_id]
-    assert stopped
-    assert turn.end_ms + silence_ms <= (talk.now - start) * 1000
-
-
-def test_burst_without_silence_never_ends(question: AudioClip) -> None:
-    """Audio pushed at once that stops right after the speech leaves the turn open."""
-    talk = Talk()
-    talk.send("session.update", session=VAD)
-    loud = question[0.5:1.2]
-    messages = talk.say(loud, tail=0) + talk.wait(9)
-    assert names(messages)[:2] == ["input_audio_buffer.speech_started", "conversation.item.added"]
-    assert not only(messages, "input_audio_buffer.speech_stopped")
-
-
-def test_barge_in(question: AudioClip) -> None:
-    """Speech during a response ends it with a bare response.done, then the turn begins."""
-    talk = Talk(Script().says("A very long answer, " * 20), pace=1.0)
-    talk.send("session.update", session=VAD)
-    talk.write("Tell me everything.")
-    talk.send("response.create")
-    talk.wait(1)
-    heard = talk.say(question[0.4:], tail=0)
-    kinds = [name for name in names(heard) if name != "response.output_audio.delta"]
-    kinds = [name for name in kinds if name != "response.output_audio_transcript.delta"]
-    assert kinds[:3] == [
-        "response.done",
-        "input_audio_buffer.speech_started",
-        "conversation.item.added",
-    ]
-    done = only(heard, "response.done")[0]
-    assert (done["response"]["status"], done["response"]["output"]) == ("completed", [])
-    usage = done["usage"]
-    assert usage["output_audio_seconds"] < 3
-    assert usage["output_token_details"]["audio_tokens"] > 50 * usage["output_audio_seconds"]
-
-
-def test_previous_user_item(question: AudioClip) -> None:
-    """The second spoken turn names the first as the item before it."""
-    talk = Talk(pace=math.inf)
-    talk.send("session.update", session=VAD)
-    first, second = talk.say(question), talk.say(question)
-    before = only(first, "input_audio_buffer.committed")[0]
-    after = only(second, "input_audio_buffer.committed")[0]
-    assert before["previous_item_id"] is None
-    assert after["previous_item_id"] == before["item_id"]
-
-
-@pytest.mark.parametrize("form", [pcm16(8000), pcm16(16000), pcm16(44100), PCMU, PCMA])
-def test_formats(question: AudioClip, form: Any) -> None:
-    """Speech is heard in every input format, and the answer has the output format's bytes."""
-    talk = Talk(Script().hears("Hi").says("Hello there."))
-    wire = {"type": form.type} | ({"rate": form.rate} if form.type == "audio/pcm" else {})
-    audio = {"input": {"format": wire}, "output": {"format": wire}}
-    updated = talk.send("session.update", session=VAD | {"audio": audio})[0]
-    assert updated["session"]["audio"]["output"] == {"format": wire, "transport": "json"}
-    turn = talk.say(question.to(form)) + talk.wait(5)
-    assert only(turn, "response.output_audio_transcript.done")[0]["transcript"] == "Hello there."
-    for delta in only(turn, "response.output_audio.delta"):
-        size = len(delta["delta"]) * 3 // 4 - delta["delta"].count("=")
-        assert form.duration(size) * 1000 == pytest.approx(delta["audio_duration_ms"], abs=1)
-
-
-def test_idle_timeout() -> None:
-    """Silence after an answer brings timeout_triggered and an unprompted reply, again and again."""
-    talk = Talk()
-    detection = {"type": "server_vad", "idle_timeout_ms": 3000}
-    talk.send("session.update", session={"turn_detection": detection})
-    ask(talk)
-    later = talk.wait(12)
-    flow = [
-        "input_audio_buffer.timeout_triggered",
-        "input_audio_buffer.committed",
-        "conversation.item.added",
-        "response.created",
-    ]
-    assert names(later)[:4] == flow
-    assert len(only(later, flow[0])) == 2
-    span = only(later, "input_audio_buffer.timeout_triggered")[0]
-    assert span["audio_end_ms"] - span["audio_start_ms"] == 3000
-
-
-def test_idle_timeout_waits_for_the_user(question: AudioClip) -> None:
-    """Nobody is asked whether they are there while they speak, or once the setting is gone."""
-    talk = Talk()
-    detection = {"type": "server_vad", "idle_timeout_ms": 3000}
-    talk.send("session.update", session={"turn_detection": detection})
-    ask(talk)
-    talk.say(question[0.5:1.2], tail=0)
-    assert talk.wait(20) == []
-    ask(talk)
-    talk.send("session.update", session=MANUAL)
-    assert talk.wait(20) == []
-
-
-# --- voice, by hand --------------------------------------------------------------------
-
-
-def test_commit_answers_by_itself(question: AudioClip) -> None:
-    """A commit with speech stops, commits, announces, transcribes and answers, in that order."""
-    talk = Talk(Script().hears("Hi, this is Nora.").says("Hello Nora."))
-    talk.send("session.update", session=MANUAL)
-    assert names(talk.say(question)) == ["input_audio_buffer.speech_started"]
-    turn = talk.send("input_audio_buffer.commit") + talk.wait(5)
-    assert names(turn) == [
-        "input_audio_buffer.speech_stopped",
-        "input_audio_buffer.committed",
-        "conversation.item.added",
-        "conversation.item.input_audio_transcription.completed",
-        "response.created",
-        *SPEECH,
-        "response.done",
-    ]
-    item = only(turn, "conversation.item.added")[0]["item"]
-    assert item["status"] == "completed"
-    assert item["content"] == [{"type": "input_audio", "transcript": "Hi, this is Nora."}]
-
-
-def test_item_announced_early(question: AudioClip) -> None:
-    """With partial transcripts the item is announced while the user speaks, and only once."""
-    talk = Talk(Script().hears("Hi, this is Nora."))
-    talk.send("session.update", session=MANUAL | TRANSCRIBED)
-    early = talk.say(question)
-    late = talk.send("input_audio_buffer.commit")
-    assert only(early, "conversation.item.added")[0]["item"]["status"] == "in_progress"
-    assert not only(late, "conversation.item.added")
-
-
-def test_pause_in_a_manual_turn(question: AudioClip) -> None:
-    """After a pause speech_started comes again for the same item; a commit takes all of it."""
-    talk = Talk()
-    talk.send("session.update", session=MANUAL)
-    started = talk.say(question) + talk.say(question)
-    assert names(started) == ["input_audio_buffer.speech_started"] * 2
-    assert started[0]["item_id"] == started[1]["item_id"]
-    talk.send("input_audio_buffer.commit")
-    (turn,) = talk.peer.turns
-    assert turn.seconds > question.duration
-
-
-@pytest.mark.parametrize("sound", [b"", pcm16().silence(1000)])
-def test_silent_commit_is_ignored(sound: bytes) -> None:
-    """A commit of nothing or of silence has no effect and no answer."""
-    talk = Talk()
-    talk.send("session.update", session=MANUAL)
-    assert talk.say(AudioClip(sound, pcm16()), tail=0) == []
-    assert talk.send("input_audio_buffer.commit") + talk.wait(5) == []
-
-
-def test_create_after_commit_is_dropped(question: AudioClip) -> None:
-    """After committed audio response.create is dropped in silence, until something is new."""
-    talk = Talk()
-    talk.send("session.update", session=MANUAL)
-    talk.say(question)
-    talk.send("input_audio_buffer.commit")
-    assert talk.send("response.create") == []
-    talk.wait(5)
-    assert talk.send("response.create") == []
-    talk.send("input_audio_buffer.clear")
-    assert names(talk.send("response.create")) == ["response.created"]
-    talk.wait(5)
-    assert names(ask(talk))[0] == "response.created"
-
-
-def test_create_commits(question: AudioClip) -> None:
-    """response.create while speech is buffered commits and answers it."""
-    talk = Talk()
-    talk.send("session.update", session=MANUAL)
-    talk.say(question)
-    turn = talk.send("response.create", response={"metadata": {"a": "b"}})
-    assert names(turn)[1] == "input_audio_buffer.committed"
-    assert turn[-1]["response"]["metadata"] == {"a": "b"}
-
-
-def test_clear_takes_a_commit_back(question: AudioClip) -> None:
-    """A clear right after a commit cancels its answer; later it does not."""
-    talk = Talk(latency=0.5)
-    talk.send("session.update", session=MANUAL)
-    talk.say(question)
-    talk.send("input_audio_buffer.commit")
-    assert names(talk.send("input_audio_buffer.clear") + talk.wait(5)) == [
-        "input_audio_buffer.cleared"
-    ]
-    talk.say(question)
-    talk.send("input_audio_buffer.commit")
-    talk.wait(0.6)
-    assert names(talk.send("input_audio_buffer.clear") + talk.wait(5))[-1] == "response.done"
-
-
-def test_clear_forgets_speech(question: AudioClip) -> None:
-    """What was cleared is not committed."""
-    talk = Talk()
-    talk.send("session.update", session=MANUAL)
-    talk.say(question)
-    talk.send("input_audio_buffer.clear")
-    assert talk.send("input_audio_buffer.commit") == []
-
-
-def test_speech_kills_a_manual_reply(question: AudioClip) -> None:
-    """In manual mode speech stops the reply without a response.done."""
-    talk = Talk(Script().says("A very long answer, " * 20), pace=1.0)
-    talk.send("session.update", session=MANUAL)
-    talk.write("Go")
-    talk.send("response.create")
-    talk.wait(0.5)
-    assert "response.done" not in names(talk.say(question) + talk.wait(30))
-
-
-@pytest.mark.parametrize("mode", [MANUAL, VAD])
-def test_a_reply_that_began_while_the_user_spoke(question: AudioClip, mode: Any) -> None:
-    """When that turn is answered the reply is over: one response at a time is being sent."""
-    talk = Talk(Script().says("Of course."), pace=1.0)
-    talk.send("session.update", session=mode)
-    talk.say(question[0.4:1.2], tail=0)
-    (first,) = only(
-        talk.send("conversation.item.create", item=force("This call is recorded. " * 9)),
-        "response.created",
-    )
-    after = talk.say(AudioClip(b"", pcm16()), tail=1.0)
-    after += talk.send("input_audio_buffer.commit") + talk.wait(20)
-    ends = only(after, "response.done")
-    (second,) = only(after, "response.created")
-    later = after[after.index(second) + 1 :]
-    assert {message.get("response_id") for message in later} <= {None, second["response"]["id"]}
-    if mode is VAD:
-        bare = ends.pop(0)["response"]
-        assert (bare["id"], bare["output"]) == (first["response"]["id"], [])
-    assert [end["response_id"] for end in ends] == [second["response"]["id"]]
-
-
-def test_create_beside_a_reply_leaves_the_speech(question: AudioClip) -> None:
-    """A response.create while a reply is active is refused; the buffered speech stays."""
-    talk = Talk(Script().hears("Hi").says("Hello."), pace=1.0)
-    talk.send("session.update", session=MANUAL)
-    talk.say(question[0.4:1.2], tail=0)
-    talk.send("conversation.item.create", item=force("This call is recorded. " * 9))
-    (refused,) = only(talk.send("response.create"), "error")
-    assert "already has an active response" in refused["error"]["message"]
-    talk.wait(30)
-    assert "input_audio_buffer.committed" in names(talk.send("response.create"))
-
-
 # --- force_message, cancel, items ------------------------------------------------------
-
-
-def force(text: str, **fields: Any) -> dict[str, Any]:
-    content = [{"type": "output_text", "text": text}]
-    return {"type": "force_message", "role": "assistant", "content": content, **fields}
 
 
 def test_force_message() -> None:
@@ -604,6 +290,16 @@ def test_force_message() -> None:
     turn += talk.wait(5)
     assert names(turn) == ["response.created", *SPEECH, "response.done"]
     assert talk.peer.conversation.items[-1]["role"] == "assistant"
+
+
+@pytest.mark.parametrize("kind", ["output_text", "input_text", "text"])
+def test_loose_force_messages(kind: str) -> None:
+    """It may have no role, and text of any kind."""
+    item = {"type": "force_message", "content": [{"type": kind, "text": "Are you still there?"}]}
+    talk = Talk()
+    turn = talk.send("conversation.item.create", item=item) + talk.wait(9)
+    assert "Are you still there?" in str(turn[-1])
+    assert "metadata" not in turn[0]["response"]
 
 
 def test_uninterruptible(question: AudioClip) -> None:
@@ -655,6 +351,7 @@ REFUSED = [
     ("invalid_event", {"type": "conversation.item.commit"}),
     ("invalid_event", {"type": "conversation.item.retrieve", "item_id": "x"}),
     ("invalid_event", {"type": "output_audio_buffer.clear"}),
+    ("invalid_event", {"type": "response.function_call_output", "output": "x"}),
     ("invalid_request_error", {"type": "session.update"}),
     ("invalid_request_error", {"type": "input_audio_buffer.append"}),
     ("invalid_request_error", {"type": "input_audio_buffer.append", "audio": "no base64!"}),

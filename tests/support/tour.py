@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from virtual_talk import MANUAL, VAD, Talk, only
+from virtual_talk import MANUAL, Talk, only
 
 from grok_rt.audio import AudioClip
 from grok_rt.simulator.script import Script
@@ -28,8 +28,38 @@ def force(text: str, **fields: Any) -> Message:
     return {"type": "force_message", "role": "assistant", "content": content, **fields}
 
 
+SPEECH = [
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.content_part.added",
+    "response.output_audio.delta",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "response.output_audio.done",
+    "response.output_item.done",
+]
+CALL = [
+    "response.output_item.added",
+    "conversation.item.added",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+    "response.output_item.done",
+]
+
+
+def ask(talk: Talk, text: str = "Hello.", **response: Any) -> list[Message]:
+    """Write, ask for a response, and take all of that; or only ask, for one that is like this."""
+    created = talk.send("response.create", response=response) if response else None
+    if created is None:
+        talk.write(text)
+        created = talk.send("response.create")
+    return created + talk.wait(9)
+
+
 def asked(talk: Talk, text: str = "Hello.", **response: Any) -> list[Message]:
-    """Write, ask for a response, and take all of it."""
+    """Write, ask for a response, and take all of it, the echo of what was written first."""
     said = talk.write(text)
     fields = {"response": response} if response else {}
     return said + talk.send("response.create", **fields) + talk.wait(20)
@@ -114,6 +144,3 @@ def everything(question: AudioClip, **options: Any) -> list[Message]:
         *odds_and_ends(**options),
         *resumed(**options),
     ]
-
-
-__all__ = ["VAD", "asked", "everything", "force"]
