@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pybase64
 
 from grok_rt import _codec
 from grok_rt._framing import BINARY, TEXT, Frame
@@ -262,8 +263,10 @@ class Peer:
         return self.closed is None
 
     def _advance(self, now: float) -> None:
-        with self._as_errors():
+        try:  # not `_as_errors`: this is done for every message
             self._agenda.advance(now)
+        except Exception as error:  # noqa: BLE001 - it is answered, and logged
+            self._answer_error(error)
 
     def _keep(self) -> None:
         """A conversation that may be resumed is kept, for so long from now on."""
@@ -277,13 +280,14 @@ class Peer:
         """Answer what is raised inside with an `error` about the client's event `event_id`."""
         try:
             yield
-        except Refused as refused:
-            problem = refused
-        except Exception as error:
-            _logger.exception("the simulator failed")
+        except Exception as error:  # noqa: BLE001 - it is answered, and logged
+            self._answer_error(error, event_id)
+
+    def _answer_error(self, error: Exception, event_id: str | None = None) -> None:
+        problem = error
+        if not isinstance(problem, Refused):
+            _logger.error("the simulator failed", exc_info=error)
             problem = Refused(f"The simulator failed: {error!r}", type="internal_error")
-        else:
-            return
         self._send(
             shapes.error(
                 problem.type,
@@ -300,7 +304,7 @@ class Peer:
             message = shapes.without_replayed(message)
         shaped = self._schema.shape(message) if self._schema else message
         if shaped is not None:
-            self._out.append(Frame(TEXT, msgspec.json.encode(shaped)))
+            self._out.append(Frame(TEXT, _written(shaped)))
 
     def _send_sound(self, data: bytes) -> None:
         self._out.append(Frame(BINARY, data))
@@ -330,6 +334,13 @@ class Peer:
         return (
             f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
         )
+
+
+def _written(message: Wire) -> bytes:
+    sound = message.get("delta")
+    if isinstance(sound, bytes):  # nearly all there is to write, and this is the quick way
+        message = {**message, "delta": msgspec.Raw(b'"%b"' % pybase64.b64encode(sound))}
+    return msgspec.json.encode(message)
 
 
 def _parse(data: bytes) -> Wire:

@@ -46,6 +46,7 @@ class Speak(Protocol):
         self, text: str, form: AudioFormat, /, *, speed: float = 1.0, voice: str = ""
     ) -> bytes:
         """All of the sound."""
+        ...
 
 
 class Speaker:
