@@ -123,6 +123,9 @@ class Behaviour:
 
     # --- items -------------------------------------------------------------------------
 
+    shortened_call_ids: bool = True
+    """Take an output under the first 32 hexadecimal digits of the SHA-256 of its call's id, too:
+    so LiveKit's plugin for xAI sends every id that is longer than OpenAI's, and it works."""
     truncate_is_answered: bool = False
     """Answer `conversation.item.truncate`, as documented; live nothing comes."""
     deleted_names_the_item: bool = False

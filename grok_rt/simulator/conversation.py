@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -9,6 +10,8 @@ import attrs
 
 from grok_rt.simulator.script import Prompt
 from grok_rt.simulator.shapes import Wire
+
+_SHORT = 32  # characters: OpenAI's longest call id
 
 
 @attrs.define(eq=False)
@@ -41,6 +44,12 @@ class Conversation:
             self.items.insert(ids.index(after) + 1 if after in ids else len(ids), item)
         if item["type"] == "function_call":
             self.call_ids.add(item["call_id"])
+
+    def call_of(self, call_id: str, *, shortened: bool) -> str:
+        """The call that is meant by an id, which may have been shortened; else the id itself."""
+        if shortened and len(call_id) == _SHORT:
+            return next((each for each in self.call_ids if _short(each) == call_id), call_id)
+        return call_id
 
     def last_id(self, *, of_user: bool = False) -> str | None:
         """Id of the last message, or of the user's last."""
@@ -84,6 +93,10 @@ class Conversation:
             said = {"content": [{"type": kind, "text": words(item)}], "replayed": True}
             told.append({**item, "status": "completed", **said})
         return told
+
+
+def _short(call_id: str) -> str:
+    return hashlib.sha256(call_id.encode()).hexdigest()[:_SHORT]
 
 
 def kept(archive: MutableMapping[str, Conversation], id: str, since: float) -> Conversation | None:

@@ -207,10 +207,13 @@ class Session:
 
     def _take_output(self, item: Wire) -> None:
         """The client has answered a call: one that exists, once its response is done (live)."""
-        call_id = item["call_id"]
+        call_id = self.conversation.call_of(
+            item["call_id"], shortened=self._behaviour.shortened_call_ids
+        )
         if call_id not in self.conversation.call_ids:
             raise Refused(
-                f"Tool call ID '{call_id}' not found in conversation", code="invalid_tool_call_id"
+                f"Tool call ID '{item['call_id']}' not found in conversation",
+                code="invalid_tool_call_id",
             )
         if call_id in self.conversation.search_ids:
             self.conversation.ask(meddled=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tour import MCP, asked
 from virtual_talk import MANUAL, VAD, Talk, names, only
 
 from grok_rt.audio import PCMA, PCMU, AudioClip, AudioFormat, pcm16
+from grok_rt.simulator.behaviour import Behaviour
 from grok_rt.simulator.script import Script
 
 RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -254,3 +256,22 @@ def test_transcripts_are_repeated_in_a_pause(question: AudioClip) -> None:
     assert names(quiet) == ["conversation.item.input_audio_transcription.completed"] * 3
     assert {each["status"] for each in quiet} == {"in_progress"}
     assert len({each["transcript"] for each in quiet}) == 1
+
+
+# --- calls -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shortened", [True, False])
+def test_shortened_call_ids(shortened: bool) -> None:
+    """An output may name its call by a hash of 32 digits, as a client for OpenAI does."""
+    script = Script().calls("lamp").says("It is {output}.")
+    talk = Talk(script, behaviour=Behaviour(shortened_call_ids=shortened))
+    (call,) = only(asked(talk), "response.function_call_arguments.done")
+    short = hashlib.sha256(call["call_id"].encode()).hexdigest()[:32]
+    (answer,) = talk.answer(short, "on")
+    assert answer["type"] == ("conversation.item.added" if shortened else "error")
+    (unknown,) = talk.answer("0" * 32, "on")
+    assert unknown["error"]["code"] == "invalid_tool_call_id"
+    if shortened:
+        assert answer["item"]["call_id"] == short
+        assert "It is on." in str((talk.send("response.create") + talk.wait(9))[-1])
