@@ -113,6 +113,10 @@ class Behaviour:
     speech_stops_silently: bool = True
     """In manual mode speech ends a response without `response.done` (checked live, September
     2026)."""
+    call_seconds: float = 0.001
+    """From the last message of a call to `response.done`: outputs that come meanwhile are too
+    early, and refused with ``invalid_tool_call_id`` (seen in May 2026). In recordings of September
+    both came in one burst, and clients that do not wait were in time."""
     late_deltas: int = 0
     """Deltas that still arrive after a response was cancelled; documented as possible."""
     text_replies: Literal["", "response.output_text", "response.text"] = ""

@@ -177,8 +177,7 @@ class Speaker:
             due, self._next = step
             self._agenda.set(self._step, max(due, self._agenda.now))
         elif self.active and self.active.call_ids:
-            # Outputs that do not wait for `response.done` come too early (live): leave them time.
-            self._agenda.set(self._finish, self._agenda.now + self._temper.latency)
+            self._agenda.set(self._finish, self._agenda.now + self._behaviour.call_seconds)
         else:
             self._finish()
 

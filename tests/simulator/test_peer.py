@@ -12,6 +12,7 @@ from tour import CALL, SPEECH, ask, force
 from virtual_talk import VAD, Talk, names, only
 
 from grok_rt.audio import AudioClip, pcm16
+from grok_rt.simulator.behaviour import Behaviour
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.script import Script
 
@@ -224,12 +225,13 @@ def test_parallel_calls() -> None:
     assert ask(talk, "?")[-1]["response"]["output"][0]["content"][0]["transcript"] == "one, two"
 
 
-def test_output_before_response_done() -> None:
+@pytest.mark.parametrize("seconds", [0.001, 0.5])
+def test_output_before_response_done(seconds: float) -> None:
     """An output that comes before its response is done finds no such call; later it does."""
-    talk = Talk(Script().calls("a"))
+    talk = Talk(Script().calls("a"), behaviour=Behaviour(call_seconds=seconds), latency=0.05)
     talk.write("Go")
     talk.send("response.create")
-    (call,) = only(talk.wait(0.06), "response.function_call_arguments.done")
+    (call,) = only(talk.wait(0.0505), "response.function_call_arguments.done")
     (refused,) = talk.answer(call["call_id"], "x")
     assert refused["error"]["code"] == "invalid_tool_call_id"
     assert call["call_id"] in refused["error"]["message"]
