@@ -85,10 +85,10 @@ class Behaviour:
     """The end of a turn with server VAD, as of September 25, 2026. Other recordings had
     ``speech_stopped, committed, completed, response.created`` (July 28) and
     ``response.created`` before all others (August 28)."""
-    reopens_turns: bool = False
-    """Speech that goes on before the answer has been spoken belongs to the turn before: the same
-    item starts again, its transcript is sent again whole, and the response that had been created
-    is never heard of again (two issues of LiveKit, summer 2026)."""
+    reopens_turns: bool = True
+    """With server VAD a turn is committed a moment after its end, when its answer is about to be
+    spoken. Speech before that takes the end back: the same item starts again, and the response
+    that had been created is never heard of again (recorded in September 2026)."""
     repeats_transcripts: bool = False
     """Send a final-looking but empty transcript about once a second of silence too (one report,
     September 2026)."""

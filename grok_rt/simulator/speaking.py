@@ -104,6 +104,11 @@ class Speaker:
         self._steps: Iterator[tuple[float, Wire]] = iter(())
         self._next: Wire = {}
 
+    @property
+    def latency(self) -> float:
+        """Seconds from the creation of a response to its first message."""
+        return self._temper.latency
+
     def respond(
         self,
         prompt: Prompt,

@@ -5,7 +5,7 @@ Pure state on an `Agenda`, a part of `session`. The order of the messages is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from grok_rt.simulator import shapes
@@ -65,7 +65,9 @@ class TurnTaking:
         self._speaker = speaker
         self._opened = agenda.now
         self._nothing_new = False  # the committed audio has been answered (manual mode)
-        self._reply: Reply | None = None  # to the last turn, until it has been begun to be spoken
+        self._reply: Reply | None = None  # to the last turn
+        self._ended: Turn | None = None  # and not committed yet (server VAD)
+        self._unsaid: tuple[str, ...] = ()  # what is still to come of its end
         self._tuned = self._hearing
         self._listener = self._new_listener()
 
@@ -157,21 +159,24 @@ class TurnTaking:
         return round((self._agenda.now - self._opened) * 1000)
 
     def _speech_started(self) -> None:
-        self._reopen()
-        self._interrupt()
+        if self._ended and self._behaviour.reopens_turns:
+            self._reopen(self._ended)
+        else:
+            self._join()
+            self._interrupt()
         self._agenda.cancel(self._idle)
         turn = self._listener.turn or self._begin_turn()
         self._send(shapes.speech_started(turn.item_id, self._session_ms))
         if self.server_vad:
             self._announce(turn)
 
-    def _reopen(self) -> None:
-        """Speech that goes on before it is answered: the answer is dropped without a word."""
-        response = self._speaker.active
-        unspoken = response and not response.begun and self._reply
-        if unspoken and self.server_vad and self._behaviour.reopens_turns:
-            self._speaker.abandon()
-            self._listener.resume(self.turns.pop())
+    def _reopen(self, turn: Turn) -> None:
+        """The turn was not over: what was to be its answer is dropped without a word (live)."""
+        self._ended = None
+        self._agenda.cancel(self._join)
+        self._speaker.abandon()
+        self.turns.remove(turn)
+        self._listener.resume(turn)
 
     def _begin_turn(self) -> Turn:
         turn = self._listener.begin(self._new_id(), self._performance.transcript())
@@ -242,6 +247,24 @@ class TurnTaking:
                 self._duplicate(turn)
 
     def _end_detected(self, turn: Turn) -> None:
+        """Server VAD: what comes behind the creation of the answer comes a little later."""
+        self._ended = turn
+        self._agenda.set(self._join, self._agenda.now + self._speaker.latency)
+        ends = self._behaviour.turn_order
+        first = ends.index("response.created") + 1 if "response.created" in ends else len(ends)
+        self._unsaid = ends[first:]
+        self._say_ends(turn, ends[:first])
+        if not self._unsaid:
+            self._join()
+
+    def _join(self) -> None:
+        """The turn that has ended is committed; from now on speech is a turn of its own."""
+        turn, self._ended = self._ended, None
+        self._agenda.cancel(self._join)
+        if turn:
+            self._say_ends(turn, self._unsaid)
+
+    def _say_ends(self, turn: Turn, names: Iterable[str]) -> None:
         said = turn.transcript
         ends: dict[str, Callable[[], None]] = {
             "speech_stopped": lambda: self._send(
@@ -252,7 +275,7 @@ class TurnTaking:
             "committed": lambda: self._send(shapes.committed(turn.item_id, turn.after)),
             "completed": lambda: self._completed(turn, said, "completed"),
         }
-        for name in self._behaviour.turn_order:
+        for name in names:
             ends[name]()
 
     def _answer(

@@ -202,13 +202,14 @@ def test_turn_order(question: AudioClip, order: tuple[str, ...]) -> None:
 def test_turns_are_reopened(question: AudioClip) -> None:
     """Who goes on before being answered goes on in the same item, and the answer is dropped."""
     script = Script().hears("Hi, this is Nora.").says("Hello Nora.").says("Never.")
-    session = talk(script, reopens_turns=True, latency=3.0)
+    session = talk(script, latency=3.0)
     session.send("session.update", session=VAD)
     said = session.say(question) + session.say(question) + session.wait(20)
     started = only(said, "input_audio_buffer.speech_started")
-    committed = only(said, "input_audio_buffer.committed")
-    assert len(started) == len(committed) == 2
-    assert len({each["item_id"] for each in started + committed}) == 1
+    assert len(started) == 2
+    assert len(only(said, "input_audio_buffer.speech_stopped")) == 2
+    (committed,) = only(said, "input_audio_buffer.committed")
+    assert {each["item_id"] for each in started} == {committed["item_id"]}
     first, second = only(said, "response.created")
     (done,) = only(said, "response.done")
     assert done["response_id"] == second["response"]["id"] != first["response"]["id"]
@@ -219,11 +220,27 @@ def test_turns_are_reopened(question: AudioClip) -> None:
 
 def test_answers_that_are_heard_are_interrupted(question: AudioClip) -> None:
     """Once the answer is being spoken, speech is a turn of its own."""
-    session = talk(Script().says("A long answer, " * 20), reopens_turns=True, pace=1.0)
+    session = talk(Script().says("A long answer, " * 20), pace=1.0)
     session.send("session.update", session=VAD)
     said = session.say(question) + session.say(question)
     assert len({each["item_id"] for each in only(said, "input_audio_buffer.speech_started")}) == 2
     assert only(said, "response.done")[0]["response"]["output"] == []
+
+
+def test_turns_are_not_reopened(question: AudioClip) -> None:
+    """A service that does not take the end of a turn back ends its answer, before it is spoken."""
+    session = talk(Script().hears("Hi").says("Hello."), reopens_turns=False, latency=3.0)
+    session.send("session.update", session=VAD)
+    said = session.say(question) + session.say(question, tail=0)
+    flow = names(said)
+    at = flow.index("response.created")
+    assert flow[at : at + 5] == [
+        "response.created",
+        "input_audio_buffer.committed",
+        COMPLETED,
+        "response.done",
+        "input_audio_buffer.speech_started",
+    ]
 
 
 @pytest.mark.parametrize("empty", [True, False])

@@ -57,7 +57,7 @@ def test_the_input_may_come_either_way(question: AudioClip) -> None:
     half = question.format.frame_bytes(1000)
     talk.peer.receive_audio(question.data[:half], talk.now)
     rest = base64.b64encode(question.data[half:] + bytes(48_000)).decode()
-    messages = talk.wait(0) + talk.send("input_audio_buffer.append", audio=rest)
+    messages = talk.wait(0) + talk.send("input_audio_buffer.append", audio=rest) + talk.wait(1)
     assert len(only(messages, "input_audio_buffer.committed")) == 1
     assert talk.peer.turns[0].seconds > 1
 
