@@ -64,7 +64,8 @@ def main() -> None:
     for name, ask in (("in writing", write), ("aloud", speak)):
         session = converse(ask)
         least = best({name: lambda ask=ask: cpu_of(lambda: converse(ask))}, rounds)[name]
-        print(f"{name:<12}{session.now:6.0f} s in {1000 * least:6.1f} ms, {len(session.log)} events")
+        took = f"{session.now:6.0f} s in {1000 * least:6.1f} ms"
+        print(f"{name:<12}{took}, {len(session.log)} events")
 
 
 if __name__ == "__main__":
