@@ -266,6 +266,7 @@ class Session:
         payload = optional(message, "response", dict) or {}
         optional(payload, "instructions", str, "response")
         modalities = optional(payload, "modalities", list, "response")
+        modalities = optional(payload, "output_modalities", list, "response") or modalities
         metadata = optional(payload, "metadata", dict, "response")
         check_metadata(metadata or {})
         if self._user.drops_request():

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from grok_rt.simulator.behaviour import Behaviour
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.response import Response
-    from grok_rt.simulator.script import Reply
     from grok_rt.simulator.settings import Settings
     from grok_rt.simulator.shapes import Wire
     from grok_rt.simulator.speaking import Speaker
@@ -65,8 +64,7 @@ class TurnTaking:
         self._speaker = speaker
         self._opened = agenda.now
         self._nothing_new = False  # the committed audio has been answered (manual mode)
-        self._reply: Reply | None = None  # to the last turn
-        self._ended: Turn | None = None  # and not committed yet (server VAD)
+        self._ended: Turn | None = None  # the last turn, if it is not committed yet (server VAD)
         self._unsaid: tuple[str, ...] = ()  # what is still to come of its end
         self._tuned = self._hearing
         self._listener = self._new_listener()
@@ -182,7 +180,6 @@ class TurnTaking:
         turn = self._listener.begin(self._new_id(), self._performance.transcript())
         turn.after = self._conversation.last_id(of_user=True)
         self._nothing_new = False
-        self._reply = None
         return turn
 
     def _interrupt(self) -> None:
@@ -282,9 +279,7 @@ class TurnTaking:
         self, metadata: Mapping[str, Any] | None = None, *, from_commit: bool = False
     ) -> None:
         prompt = self._conversation.take_prompt()
-        # A turn that was taken up again is answered by what had been meant for it.
-        reply = self._reply or self._performance.reply(prompt)
-        self._reply = reply
+        reply = self._performance.reply(prompt)
         self._speaker.respond(prompt, reply, metadata=metadata, from_commit=from_commit)
 
     def _duplicate(self, turn: Turn) -> None:

@@ -201,7 +201,7 @@ def test_turn_order(question: AudioClip, order: tuple[str, ...]) -> None:
 
 def test_turns_are_reopened(question: AudioClip) -> None:
     """Who goes on before being answered goes on in the same item, and the answer is dropped."""
-    script = Script().hears("Hi, this is Nora.").says("Hello Nora.").says("Never.")
+    script = Script().hears("Hi, this is Nora.").says("Never.").then().says("Hello Nora.")
     session = talk(script, latency=3.0)
     session.send("session.update", session=VAD)
     said = session.say(question) + session.say(question) + session.wait(20)
