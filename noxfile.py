@@ -18,7 +18,13 @@ nox.options.sessions = ["lint", "types", "tests", "wheel"]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 
 #: The tests of what stands on top of everything, and of the package as such.
-ROOF = ("tests/test_package.py", "tests/test_docs.py", "tests/cli", "tests/simulator")
+ROOF = (
+    "tests/test_package.py",
+    "tests/test_docs.py",
+    "tests/cli",
+    "tests/doctor",
+    "tests/simulator",
+)
 
 
 def install(session: nox.Session, *what: str) -> None:

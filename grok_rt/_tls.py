@@ -15,10 +15,10 @@ import functools
 import mmap
 import ssl
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 _READ_SIZE = 64 << 10  # smaller costs a third more per frame, larger gains nothing
@@ -92,6 +92,11 @@ class TLSSocket:
             else:
                 self._flush()
                 return
+
+    def agreed(self) -> tuple[str, Mapping[str, Any]]:
+        """What the handshake came to: the version of TLS, and the server's certificate."""
+        with self._lock:
+            return self._tls.version() or "", self._tls.getpeercert() or {}
 
     def recv_into(self, buffer: memoryview, /) -> int:
         """Fill the front of `buffer` with what came, blocking for the first byte.

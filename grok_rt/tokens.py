@@ -23,12 +23,12 @@ from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Token", "create"]
+__all__ = ["LIFETIMES", "Token", "create"]
 
 _TOKEN: Final = Purpose(
     "make", "a token", "an HTTP server", "https://api.x.ai/v1/realtime/client_secrets"
 )
-_LIFETIMES: Final = range(1, 3601)
+LIFETIMES: Final = range(1, 3601)  # seconds that a token may live
 
 
 def create(
@@ -62,7 +62,7 @@ def create(
             was sent.
         MissingExtra: a SOCKS proxy needs python-socks.
     """
-    if expires_after not in _LIFETIMES:
+    if expires_after not in LIFETIMES:
         raise ConfigError(f"expires_after: 1 to 3600 whole seconds, not {expires_after!r}.")
     expires_after = int(expires_after)
     deadline = time.monotonic() + timeout

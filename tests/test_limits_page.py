@@ -26,11 +26,14 @@ from grok_rt import (
     _tooling,
     _transport,
     client,
+    doctor,
     tokens,
 )
 from grok_rt._line import dialling, http, refusals
 from grok_rt._liveness import Limits
 from grok_rt.audio import _wav
+from grok_rt.cli import ask
+from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
 from grok_rt.streams import paced
 from grok_rt.tools import Runner, Tool
@@ -109,6 +112,10 @@ LIMITS = ARGUMENTS | {
     "Conversation(max_turns=)": default(Conversation, "max_turns"),
     "lowest rate of a WAV file": _wav._RATES.start,
     "highest rate of a WAV file": _wav._RATES.stop - 1,
+    # at the command line
+    "grok-rt ask --timeout": ask._PATIENCE,
+    "grok-rt token --timeout": token_command._PATIENCE,
+    "examine(timeout=) of grok_rt.doctor": default(doctor.examine, "timeout"),
 }
 
 

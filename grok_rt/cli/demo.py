@@ -7,12 +7,12 @@ import contextlib
 import os
 from pathlib import Path
 
+from grok_rt.cli._options import add_command
 from grok_rt.cli._output import check_writable
 
 __all__ = ["add", "run"]
 
-_EPILOG = """\
-examples:
+_EXAMPLES = """\
   grok-rt demo                      offline, against the simulator: no key, no network
   grok-rt demo --file question.wav  ask with a recording of yours
   XAI_API_KEY=… grok-rt demo        the very same thing against the live service
@@ -21,12 +21,12 @@ examples:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "demo",
         help="ask a spoken question, get a spoken answer",
         description="Stream a spoken question, answer Grok's function call, save the answer.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=_EXAMPLES,
     )
     parser.add_argument(
         "--file", type=Path, metavar="WAV", help="the question; by default a shipped one"
