@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -36,6 +37,9 @@ PUBLIC = sorted(  # a package shows what its own `__init__` lists, whatever its 
 )
 
 
+WINDOW = inspect.getsource(grok_rt)
+
+
 def index(names: Iterable[str]) -> list[str]:
     """Sort as ruff does: constants, then classes, then the rest."""
     return sorted(set(names), key=lambda name: (not name.isupper(), name[0].islower(), name))
@@ -54,7 +58,7 @@ def test_nothing_is_public_by_accident() -> None:
         for name, value in vars(grok_rt).items()
         if not name.startswith("_")
         and not (inspect.ismodule(value) and name in modules)
-        and name != "annotations"
+        and name not in ("annotations", "TYPE_CHECKING")
     }
     assert names <= set(grok_rt.__all__)
     assert set(grok_rt.__all__) <= set(dir(grok_rt))
@@ -89,10 +93,52 @@ def test_every_public_module_declares_its_names(name: str) -> None:
     assert defined <= set(exported)
 
 
-def test_import_is_light() -> None:
-    """`import grok_rt` loads no extra, and neither the WebSocket library nor the converter."""
-    code = "import sys, grok_rt; print(*{name.partition('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_module_needs_no_import_of_its_own(name: str) -> None:
+    """`import grok_rt` is enough to use what is in its rooms."""
+    assert getattr(grok_rt, name.partition(".")[2]) is importlib.import_module(name)
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    """It is refused as any module refuses it."""
+    with pytest.raises(AttributeError, match="'grok_rt' has no attribute 'GrokClint'"):
+        _ = grok_rt.GrokClint
+    assert not hasattr(grok_rt, "_nothing")
+
+
+def test_type_checkers_see_what_there_is() -> None:
+    """What is imported when it is used is what type checkers are told, and no more."""
+    (block,) = (node for node in ast.parse(WINDOW).body if isinstance(node, ast.If))
+    homes = {
+        alias.name: line.module
+        for line in block.body
+        if isinstance(line, ast.ImportFrom)
+        for alias in line.names
+    }
+    assert set(homes) == set(grok_rt.__all__)
+    for name, home in homes.items():
+        assert getattr(grok_rt, name) is getattr(importlib.import_module(str(home)), name)
+
+
+def loaded(program: str) -> set[str]:
+    """The modules that a program has imported at its end."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
-    assert set(done.stdout.split()) & LAZY == set()
+    return set(done.stdout.split())
+
+
+def test_import_is_light() -> None:
+    """A client loads no extra, and neither the WebSocket library nor the converter."""
+    names = {name.partition(".")[0] for name in loaded("from grok_rt import GrokClient")}
+    assert names & LAZY == set()
+
+
+@pytest.mark.parametrize("module", ["grok_rt", "grok_rt.cli", "grok_rt.errors"])
+def test_nothing_is_made_before_it_is_used(module: str) -> None:
+    """The package, its errors and the head of its command line load no class of attrs."""
+    assert loaded(f"import {module}") & {"attrs", "grok_rt.events", "grok_rt.models"} == set()
