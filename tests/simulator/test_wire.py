@@ -13,11 +13,9 @@ from typing import Any
 
 import pytest
 from live import SAMPLES
-from tour import everything
 from virtual_talk import Talk
 
 from grok_rt import _codec
-from grok_rt.audio import AudioClip
 from grok_rt.events import UnknownEvent
 
 Message = dict[str, Any]
@@ -96,17 +94,16 @@ def unlike(messages: list[Message], recorded: Facts) -> list[str]:
     )
 
 
-def test_live_shapes(question: AudioClip) -> None:
+def test_live_shapes(live_messages: list[Message]) -> None:
     """Every message has the fields of recorded ones, in their order, with their types."""
     recorded = known(confidence="observed-live", source=NEWEST)
-    messages = everything(question)
-    assert unlike(messages, recorded) == []
-    types = {message["type"] for message in messages}
+    assert unlike(live_messages, recorded) == []
+    types = {message["type"] for message in live_messages}
     assert types - UNRECORDED == set(recorded)
     assert types >= UNRECORDED
 
 
-def test_documented_shapes(question: AudioClip) -> None:
+def test_documented_shapes(documented_messages: list[Message]) -> None:
     """On request every message has the fields of the schema's examples, in their order.
 
     The examples are of few items, and disagree on whether `type` or `event_id` comes first.
@@ -114,7 +111,7 @@ def test_documented_shapes(question: AudioClip) -> None:
     documented = known(confidence="documented")
     for examples in documented.values():
         examples.update([(at, ("event_id", "type", *fact[2:])) for at, fact in examples if not at])
-    messages = everything(question, documented_shapes=True)
+    messages = documented_messages
     several = (".item", ".previous_item_id")  # there are more kinds than examples
     assert [
         each for each in unlike(messages, documented) if not any(at in each for at in several)
@@ -124,9 +121,11 @@ def test_documented_shapes(question: AudioClip) -> None:
     assert not {at for message in messages for at, _ in facts(message) if "replayed" in at}
 
 
-def test_our_client_knows_them_all(question: AudioClip) -> None:
+def test_our_client_knows_them_all(
+    live_messages: list[Message], documented_messages: list[Message]
+) -> None:
     """Each message, live or documented, is an event of the client's, with nothing left over."""
-    for message in everything(question) + everything(question, documented_shapes=True):
+    for message in live_messages + documented_messages:
         event = _codec.decode(json.dumps(message).encode())
         assert not isinstance(event, UnknownEvent), message
 

@@ -8,6 +8,7 @@ from virtual_talk import MANUAL, Talk, only
 
 from grok_rt.audio import AudioClip
 from grok_rt.simulator.script import Script
+from grok_rt.simulator.voice import hum
 
 Message = dict[str, Any]
 
@@ -136,7 +137,8 @@ def resumed(**options: Any) -> list[Message]:
 
 
 def everything(question: AudioClip, **options: Any) -> list[Message]:
-    """All of these conversations, one after the other."""
+    """All of these conversations, one after the other; the answers are hummed."""
+    options = {"voice": hum, **options}
     return [
         *text_and_tools(**options),
         *voice(question, **options),
