@@ -1,67 +1,25 @@
-"""What the simulated model hears and answers: a `Script`, and the plain truth without one.
+"""What the simulated model hears and answers: a `Script`.
 
-No protocol and no audio here: text in, a `Reply` out. A script is only read by the
-sessions that play it; each session has its own `Performance`, its place in the script.
+No protocol and no audio here: text in, a `Reply` out. A script is only read by the sessions that
+play it; each session has its own `Performance`, its place in the script.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["Call", "Prompt", "Reply", "Script"]
+from grok_rt.simulator.brain import Call, Context, Failure, Prompt, Reply, truth
+from grok_rt.simulator.script_data import Step, steps_of
 
+__all__ = ["Call", "Failure", "Matcher", "Performance", "Prompt", "Reply", "Script"]
 
-@attrs.frozen
-class Call:
-    """One function call the model makes.
-
-    Attributes:
-        by_service: whether the service itself runs it: a search.
-        by_mcp: whether the service has an MCP server run it, with this `output` or `problem`.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-    by_service: bool = False
-    by_mcp: bool = False
-    output: str = ""
-    problem: str = ""
-
-
-@attrs.frozen
-class Reply:
-    """One response: what is spoken first, then the calls; either may be missing."""
-
-    text: str = ""
-    calls: tuple[Call, ...] = ()
-    packets: tuple[bytes, ...] = ()
-    """Its sound as Opus packets, for sessions that want Opus."""
-
-
-@attrs.frozen
-class Prompt:
-    """What is new in the conversation when the model is asked for a response."""
-
-    text: str = ""
-    """The text items of the user, or the transcript of what they said."""
-    speech_seconds: float = 0.0
-    """Length of the speech; 0 when it was typed."""
-    sound: str = "speech"
-    """What is known to have been said: speech, or sound of a kind."""
-    scripted: bool = False
-    """Whether the transcript came from a script, so that it may be quoted."""
-    outputs: tuple[str, ...] = ()
-    """Outputs of function calls."""
-    searched: tuple[str, ...] = ()
-    """What the service itself has just searched for."""
-    meddled: bool = False
-    """Whether the client has answered a call that was the service's own."""
-    silence: bool = False
-    """Whether the user was silent for too long."""
+Matcher: TypeAlias = "str | re.Pattern[str] | Callable[[Context], object]"
+"""Words that the user's contain, in any case; a pattern that is found in them; a predicate."""
 
 
 class Script:
@@ -76,11 +34,44 @@ class Script:
     `says` directly before `calls` is one response that speaks, then calls; several `calls`
     in a row are parallel calls of one response. When the script has been played to its end,
     the model tells truthfully what it heard.
+
+    In what is said, and in the arguments of calls, ``{output}`` becomes the outputs of the calls
+    before, ``{heard}`` what the user said or wrote, ``{city}`` what the group ``city`` of the
+    pattern found that `when` was given.
     """
 
     def __init__(self) -> None:
         self._transcripts: list[str] = []
         self._replies: list[Reply] = []
+        self._rules: list[tuple[Matcher, Script]] = []
+        self._is_open = False  # whether the last response may still grow
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any] | Sequence[Any]) -> Script:
+        """The script that plain data tell, as a TOML or JSON file holds them.
+
+        ``step`` is a list of tables, each with one or more of the verbs, done in the order in
+        which they are written; ``with`` beside ``calls`` are the function's arguments. ``when``
+        is a list of branches, each with ``heard`` (words) or ``matches`` (a regular expression),
+        and ``step`` of its own. A list alone is the steps.
+
+        Raises:
+            ConfigError: it cannot be read so; the sentence names the place.
+        """
+        steps, rules = steps_of(data)
+        script = cls._written(steps)
+        for matcher, branch in rules:
+            script.when(matcher, cls.from_data(branch))
+        return script
+
+    @classmethod
+    def _written(cls, steps: Sequence[Step]) -> Script:
+        script = cls()
+        for verb, args, fields in steps:
+            getattr(script, verb)(*args, **fields)
+        return script
+
+    # --- the verbs ---------------------------------------------------------------------
 
     def hears(self, text: str) -> Script:
         """The transcript of the next user turn that is spoken; ends the response before it."""
@@ -90,11 +81,16 @@ class Script:
     def says(self, text: str, *, packets: Iterable[bytes] = ()) -> Script:
         """Speak in the next response.
 
-        ``{output}`` becomes the outputs of the calls before it, ``{heard}`` what the user
-        said or wrote. `packets` is the sound of it for sessions that want Opus; there is no
-        encoder here, so they get silence without.
+        `packets` is the sound of it for sessions that want Opus; there is no encoder here, so
+        they get silence without.
         """
-        self._replies.append(Reply(text, packets=tuple(packets)))
+        wait = 0.0
+        if self._is_open and not self._last.calls:  # what `waits` left belongs to this response
+            wait = self._last.wait_to_call if self._last.text else self._replies.pop().wait
+            if self._replies:
+                self._last = attrs.evolve(self._last, wait_to_call=0.0)
+        self._replies.append(Reply(text, packets=tuple(packets), wait=wait))
+        self._is_open = True
         return self
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
@@ -120,27 +116,82 @@ class Script:
         """
         return self._call(Call(tool, arguments, by_mcp=True, output=output, problem=problem))
 
-    def _call(self, call: Call) -> Script:
-        if self._replies and self._replies[-1] is not _END:
-            last = self._replies[-1]
-            self._replies[-1] = attrs.evolve(last, calls=(*last.calls, call))
+    def waits(self, seconds: float) -> Script:
+        """Think for so long before the next response, or after `says` before its calls."""
+        if seconds < 0:
+            raise ValueError(f"a script waits 0 seconds or more, not {seconds!r}")
+        if self._is_open and self._last.text and not self._last.calls:
+            self._last = attrs.evolve(self._last, wait_to_call=self._last.wait_to_call + seconds)
         else:
-            self._replies.append(Reply(calls=(call,)))
+            self._replies.append(Reply(wait=seconds))
+            self._is_open = True
         return self
+
+    def fails(
+        self,
+        message: str = "The model failed.",
+        *,
+        type: str = "internal_error",
+        code: str = "",
+    ) -> Script:
+        """Fail: an `error` comes, and the response is done as ``failed``.
+
+        After `says` or `calls` it is that response, whose words have all been said by then.
+        """
+        failure = Failure(message, type, code)
+        if self._is_open:
+            self._last = attrs.evolve(self._last, failure=failure)
+        else:
+            self._replies.append(Reply(failure=failure))
+        return self.then()
 
     def then(self) -> Script:
         """End the response here: what follows belongs to the next one."""
-        self._replies.append(_END)
+        self._is_open = False
         return self
+
+    def when(self, matcher: Matcher, branch: Script | str) -> Script:
+        """Play `branch` whenever the user says or writes what `matcher` matches.
+
+        Branches are tried in their order, before what the script would do next, and each time
+        from their beginning; one that has begun goes on until its end, or until another matches.
+
+        Args:
+            matcher: words that the user's contain, in any case; a compiled pattern that is found
+                in them; or a function of the `Context` that says yes.
+            branch: a script, with branches of its own if need be; a text for what is said.
+        """
+        if not (isinstance(matcher, (str, re.Pattern)) or callable(matcher)):
+            raise TypeError(f"a matcher is text, a compiled pattern or a function, not {matcher!r}")
+        branch = Script().says(branch) if isinstance(branch, str) else branch
+        self._rules.append((matcher, branch))
+        return self.then()
+
+    def replies(self, reply: Reply) -> Script:
+        """A whole response."""
+        self._replies.append(reply)
+        return self.then()
+
+    def _call(self, call: Call) -> Script:
+        if not self._is_open:
+            self._replies.append(Reply())
+        self._last = attrs.evolve(self._last, calls=(*self._last.calls, call))
+        self._is_open = True
+        return self
+
+    @property
+    def _last(self) -> Reply:
+        return self._replies[-1]
+
+    @_last.setter
+    def _last(self, reply: Reply) -> None:
+        self._replies[-1] = reply
+
+    # --- being played ------------------------------------------------------------------
 
     def play(self) -> Performance:
         """A performance from the beginning."""
-        return Performance(
-            deque(self._transcripts), deque(reply for reply in self._replies if reply is not _END)
-        )
-
-
-_END = Reply()
+        return Performance(deque(self._transcripts), deque(self._replies), tuple(self._rules))
 
 
 @attrs.define
@@ -149,31 +200,78 @@ class Performance:
 
     _transcripts: deque[str]
     _replies: deque[Reply]
+    _rules: tuple[tuple[Matcher, Script], ...] = ()
+    _found: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    _branch: Performance | None = attrs.field(default=None, init=False)
 
     def transcript(self) -> str | None:
         """The scripted words of a user turn that begins now; None when there are none left."""
-        return self._transcripts.popleft() if self._transcripts else None
+        words = self._branch.transcript() if self._branch else None
+        if words is None and self._transcripts:
+            return self._transcripts.popleft()
+        return words
 
-    def reply(self, prompt: Prompt) -> Reply:
-        """The response to `prompt`: the script's, else the truth."""
-        if prompt.meddled:
-            return Reply("I am sorry, something went wrong with my search.")
+    def reply(self, context: Context) -> Reply:
+        """The response that the script has now, else the truth."""
+        if context.prompt.meddled:
+            return truth(context.prompt)
+        if context.heard or context.prompt.speech_seconds:
+            self.turn_off(context)
+        reply = self.go_on(context)
+        if reply is None:
+            return truth(context.prompt)
+        if reply.text or reply.calls or reply.failure:
+            return reply
+        return attrs.evolve(truth(context.prompt), wait=reply.wait)
+
+    def turn_off(self, context: Context) -> bool:
+        """Take the branch that matches, if any does: the innermost script's first."""
+        if self._branch and self._branch.turn_off(context):
+            return True
+        for matcher, script in self._rules:
+            found = _match(matcher, context)
+            if found is not None:
+                self._branch = attrs.evolve(script.play(), found={**self._found, **found})
+                return True
+        return False
+
+    def go_on(self, context: Context) -> Reply | None:
+        """The next reply of the branch that is played, then of the script; None at its end."""
+        if self._branch:
+            reply = self._branch.go_on(context)
+            if reply:
+                return reply
+            self._branch = None
         if not self._replies:
-            return Reply(_truth(prompt))
-        reply = self._replies.popleft()
-        text = reply.text.replace("{output}", ", ".join(prompt.outputs))
-        return attrs.evolve(reply, text=text.replace("{heard}", prompt.text))
+            return None
+        outputs = ", ".join(context.outputs)
+        words = {"heard": context.prompt.text, **self._found, "output": outputs}
+        return _filled(self._replies.popleft(), words)
 
 
-def _truth(prompt: Prompt) -> str:
-    if prompt.silence:
-        return "Are you still there?"
-    if prompt.searched:
-        return f"I searched for: {', '.join(prompt.searched)}"
-    if prompt.outputs:
-        return f"The answer is: {', '.join(prompt.outputs)}"
-    if prompt.speech_seconds and not prompt.scripted:
-        return f"I heard {prompt.speech_seconds:.1f} seconds of {prompt.sound}."
-    if prompt.text:
-        return f"You said: {prompt.text}"
-    return "Hello, I am the simulator. Say or write something."
+def _match(matcher: Matcher, context: Context) -> Mapping[str, str] | None:
+    """What the groups of a matching matcher found; None if it does not match."""
+    if isinstance(matcher, str):
+        return {} if matcher.casefold() in context.heard.casefold() else None
+    if isinstance(matcher, re.Pattern):
+        found = matcher.search(context.heard)
+        return None if found is None else found.groupdict("")
+    return {} if matcher(context) else None
+
+
+def _filled(reply: Reply, words: Mapping[str, str]) -> Reply:
+    calls = tuple(
+        attrs.evolve(call, arguments=_written_out(call.arguments, words)) for call in reply.calls
+    )
+    return attrs.evolve(reply, text=_written_out(reply.text, words), calls=calls)
+
+
+def _written_out(value: Any, words: Mapping[str, str]) -> Any:
+    """`value` with the words for the names in braces, wherever it holds text."""
+    if isinstance(value, str):
+        return re.sub(r"\{(\w+)\}", lambda name: words.get(name[1], name[0]), value)
+    if isinstance(value, Mapping):
+        return {key: _written_out(each, words) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written_out(each, words) for each in value]
+    return value

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt.audio import AudioClip, pcm16
-from grok_rt.simulator.ears import Ears, Edge
+from grok_rt.audio import PCMA, PCMU, AudioClip, AudioFormat, pcm16
+from grok_rt.simulator.ears import Ears, Edge, kind_of
 
 
 def tone(seconds: float, rate: int = 16000, level: int = 5000) -> bytes:
@@ -30,6 +30,82 @@ def test_real_speech(question: AudioClip, rate: int) -> None:
     edges = hear(quiet + question.to(pcm16(rate)).data + quiet, rate)
     assert [edge.speaking for edge in edges] == [True, False]
     assert 700 <= edges[0].at_ms < edges[1].at_ms <= 700 + question.duration * 1000
+
+
+def noise(rate: int, count: int, level: float, *, rumble: bool) -> list[float]:
+    """Hiss, or the rumble of a fan, which is mostly below 30 Hz."""
+    kept = 1 - 2 * math.pi * 30 / rate if rumble else 0.0
+    source, last, samples = random.Random(5), 0.0, []
+    for _ in range(count):
+        last = kept * last + source.gauss(0, level * math.sqrt(1 - kept * kept))
+        samples.append(last)
+    return samples
+
+
+def heard_in(form: AudioFormat, sound: list[float], **options: float) -> list[Edge]:
+    """What is heard of samples that come in a format."""
+    samples = array("h", (max(-32768, min(32767, round(sample))) for sample in sound))
+    linear = pcm16(form.sample_rate)
+    clip = AudioClip(samples.tobytes(), linear).to(form).to(linear)
+    return hear(clip.data, form.sample_rate, **options)
+
+
+def spoken(question: AudioClip, rate: int, level_db: float) -> list[float]:
+    """The question at a level of so many dBFS, between two silences of a second."""
+    clip = question.to(pcm16(rate))
+    gain = 10 ** ((level_db - clip.level()) / 20)
+    quiet = [0.0] * rate
+    return [*quiet, *(sample * gain for sample in array("h", clip.data)), *quiet]
+
+
+FORMS = [*map(pcm16, (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000)), PCMU, PCMA]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_every_format_at_every_level(question: AudioClip, form: AudioFormat) -> None:
+    """Faint or overdriven, with an offset or without: the question is one stretch of speech."""
+    for level_db, offset in ((-45, 0), (-30, -4000), (0, 1500)):
+        sound = spoken(question, form.sample_rate, level_db)
+        edges = heard_in(form, [sample + offset for sample in sound])
+        assert [edge.speaking for edge in edges] == [True, False], level_db
+        assert 1000 <= edges[0].at_ms + 20 < 1500
+        assert 2000 < edges[1].at_ms <= 1020 + question.duration * 1000
+
+
+@pytest.mark.parametrize("silence_ms", [200, 500])
+@pytest.mark.parametrize("threshold", [0.5, 0.85])
+@pytest.mark.parametrize("rumble", [False, True], ids=["hiss", "rumble"])
+@pytest.mark.parametrize("form", [PCMU, pcm16(24000)], ids=str)
+def test_on_a_noise_floor(
+    question: AudioClip, form: AudioFormat, rumble: bool, threshold: float, silence_ms: float
+) -> None:
+    """A floor 15 dB below the voice is not heard, before it, after it or in its place."""
+    sound = spoken(question, form.sample_rate, -32)
+    floor = noise(form.sample_rate, len(sound), 150, rumble=rumble)
+    options = {"threshold": threshold, "silence_ms": silence_ms}
+    edges = heard_in(form, [a + b for a, b in zip(sound, floor, strict=True)], **options)
+    assert [edge.speaking for edge in edges] == [True, False]
+    assert 980 <= edges[0].at_ms < 1500
+    assert 2000 < edges[1].at_ms <= 1200 + question.duration * 1000
+    assert heard_in(form, floor, **options) == []
+
+
+def test_what_does_not_change_is_no_speech_for_long() -> None:
+    """A hum that begins is taken for speech, for three seconds; then it is the floor."""
+    edges = hear(tone(8, level=1000))
+    assert [edge.speaking for edge in edges] == [True, False]
+    assert edges[1].at_ms < 3500
+
+
+@pytest.mark.parametrize("form", [pcm16(8000), pcm16(24000), pcm16(48000)], ids=str)
+def test_kind_of(question: AudioClip, form: AudioFormat) -> None:
+    """A tone is known as a tone, with its pitch; speech is speech."""
+    rate = form.sample_rate
+    wave = (3000 * math.sin(2 * math.pi * 440 * n / rate) + 500 for n in range(rate))
+    kind = kind_of(array("h", map(int, wave)).tobytes(), rate)
+    assert 430 < float(kind.removeprefix("a tone of ").removesuffix(" Hz")) < 450
+    assert kind_of(question.to(form).data, rate) == "speech"
+    assert kind_of(form.silence(500), rate) == "speech"
 
 
 @pytest.mark.parametrize("sound", [b"", bytes(64000), b"\x01\x00" * 32000], ids=len)
@@ -66,7 +142,7 @@ def test_pause() -> None:
 
 def test_threshold() -> None:
     """A low threshold hears the faint voice that a high one does not."""
-    faint = tone(0.5, level=300)
+    faint = tone(0.5, level=200)
     assert hear(faint, threshold=0.1)
     assert not hear(faint, threshold=0.9)
 

@@ -18,7 +18,8 @@ from wire import JSON, SAMPLES, decode
 
 from grok_rt.audio import pcm16, shipped
 from grok_rt.events import ClientEvent
-from grok_rt.simulator.script import Performance, Prompt, Reply, Script
+from grok_rt.simulator.brain import Context, Reply
+from grok_rt.simulator.script import Performance, Script
 
 SPEECH = base64.b64encode(shipped("question").to(pcm16()).data + bytes(48_000)).decode()
 CLIENT = [
@@ -130,10 +131,10 @@ class Stumbles(Script):
 class Fails(Performance):
     """What breaks is the simulator's own."""
 
-    def reply(self, prompt: Prompt) -> Reply:
-        if prompt.text == "Fail!":
+    def reply(self, context: Context) -> Reply:
+        if context.heard == "Fail!":
             raise LookupError("no words")
-        return super().reply(prompt)
+        return super().reply(context)
 
 
 def test_our_own_faults_are_internal_errors() -> None:
