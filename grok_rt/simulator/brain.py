@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import attrs
 
 from grok_rt.audio import AudioClip
+from grok_rt.simulator.hearing import Hearing
 
 __all__ = [
     "Attentive",
@@ -160,10 +161,12 @@ class Attentive:
     """A mind that is told what is new, and knows where to look for the rest.
 
     Attributes:
+        hearing: what it hears with.
         context: what is known, beside the news.
     """
 
     _mind: Mind
+    hearing: Hearing
     context: Callable[[Prompt], Context] = Context
 
     def transcript(self) -> str | None:

@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 
 from grok_rt import audio
-from grok_rt.simulator.ears import Ears
+from grok_rt.simulator.ears import kind_of
+from grok_rt.simulator.hearing import ENERGY, Hearing
 
 _PIECE_MS = 100
 _PARTIAL_EVERY_MS = 1000
@@ -48,7 +49,8 @@ class Turn:
         end_ms: where the last voice was.
         after: the user's item before it.
         announced: whether the conversation item has been added.
-        sound: what is known to be in it: speech, or only Opus.
+        understood: the words that were understood, where no script says them.
+        sound: what is known to be in it: speech, a tone, or only Opus.
         packets: with Opus, what was sent, as it came; `audio` is empty then.
     """
 
@@ -60,6 +62,7 @@ class Turn:
     end_ms: float
     after: str | None = None
     announced: bool = False
+    understood: str | None = None
     sound: str = "speech"
     packets: list[bytes] = attrs.Factory(list)
 
@@ -70,8 +73,13 @@ class Turn:
 
     @property
     def transcript(self) -> str:
-        """All the words; without a script, what is known for sure."""
-        return f"[{self.seconds:.1f} s of {self.sound}]" if self.script is None else self.script
+        """All the words; without any, what is known for sure."""
+        return f"[{self.seconds:.1f} s of {self.sound}]" if self.words is None else self.words
+
+    @property
+    def words(self) -> str | None:
+        """The words; None when nobody knows them."""
+        return self.understood if self.script is None else self.script
 
     def partial(self, *, guessing: bool = False) -> str:
         """The words there has been time for so far; no sentence ends yet, but by a guess."""
@@ -90,12 +98,19 @@ class Listener:
     Args:
         form: the input format.
         detection: the fields of `turn_detection`; the service's defaults for what it lacks.
+        hearing: what it hears with.
     """
 
-    def __init__(self, form: audio.AudioFormat, detection: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        form: audio.AudioFormat,
+        detection: Mapping[str, Any],
+        hearing: Hearing = ENERGY,
+    ) -> None:
         self._form = form
         self._rate = form.sample_rate
-        self._ears = Ears(
+        self._hearing = hearing
+        self._ears = hearing.ears(
             self._rate,
             threshold=_number(detection.get("threshold"), _THRESHOLD),
             silence_ms=_number(detection.get("silence_duration_ms"), _SILENCE_MS),
@@ -164,6 +179,9 @@ class Listener:
         """End the turn here and hand it over; None when nobody has spoken."""
         turn, self.turn = self.turn, None
         self._ears.rest()
+        if turn and turn.script is None:
+            turn.understood = self._hearing.words(bytes(turn.audio), turn.rate)
+            turn.sound = kind_of(turn.audio, turn.rate)
         return turn
 
 

@@ -15,11 +15,11 @@ from grok_rt._framing import CLOSE, PING, PONG, Frame, close_payload, parse_clos
 from grok_rt._line.refusals import refused
 from grok_rt.errors import ConnectionClosedError
 from grok_rt.simulator.behaviour import LIVE, Behaviour
+from grok_rt.simulator.brain import Brain
 from grok_rt.simulator.clock import Clock
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal, admit, as_refusal, too_many
-from grok_rt.simulator.script import Script
 
 if TYPE_CHECKING:
     from grok_rt._transport import Transport
@@ -93,7 +93,7 @@ class LoopbackTransport:
 
 
 def loopback(
-    peer_or_script: Peer | Script | None = None,
+    peer_or_script: Peer | Brain | None = None,
     *,
     api_key: str | None = None,
     instant: bool = False,
@@ -107,8 +107,8 @@ def loopback(
     """A factory for `GrokClient(transport=...)`: each call is a connection to a new session.
 
     Args:
-        peer_or_script: what is heard and said. A `Peer` serves one connection only, and has its
-            own behaviour.
+        peer_or_script: what is heard and said, as `Peer` takes it. A `Peer` serves one connection
+            only, and has its own behaviour.
         api_key: the only key that is let in; None lets any in.
         instant: send every answer at once, without waiting for its time.
         realtime: send audio no faster than it plays.

@@ -72,12 +72,13 @@ class Response:
 
     def steps(self, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
         """Every message after `response.created` and before `response.done`."""
-        ready = self.started + self.delivery.latency
+        ready = self.started + self.delivery.latency + self.reply.wait
         if self.reply.text:
             say = self._writing if self.delivery.text else self._speaking
             for due, message in say(ready, new_id):
                 ready = due
                 yield due, message
+        ready += self.reply.wait_to_call
         first = new_id()
         for number, call in enumerate(self.reply.calls):
             call_id = f"call-{first}-{number}"

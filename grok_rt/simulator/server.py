@@ -18,6 +18,7 @@ from grok_rt._framing import BINARY, TEXT
 from grok_rt.errors import MissingExtra
 from grok_rt.simulator.behaviour import LIVE, Behaviour
 from grok_rt.simulator.clock import Clock
+from grok_rt.simulator.hearing import ENERGY, Hearing
 from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from websockets.sync.server import Server, ServerConnection
 
     from grok_rt.events import Event
+    from grok_rt.simulator.brain import Brain
     from grok_rt.simulator.conversation import Conversation
-    from grok_rt.simulator.script import Script
 
 __all__ = ["Simulator"]
 
@@ -59,7 +60,8 @@ class Simulator:
             client = GrokClient(url=server.url, api_key="any")
 
     Args:
-        script: what each session hears and says; the truth about what it was sent without one.
+        script: what each session hears and says, a `Script` or a function of the `Context`;
+            the truth about what it was sent without one.
         host: where to listen.
         port: 0 for a free one.
         api_key: the only key that is let in, beside the tokens made here; None lets any in.
@@ -76,6 +78,7 @@ class Simulator:
         behaviour: the ways of the service, where there are several.
         documented_shapes: do all as xAI's documentation has it, where live differs.
         clock: the time of all sessions and tokens, so that a test can let it jump.
+        hearing: what the sessions hear with; the energy of the sound alone by default.
 
     Raises:
         MissingExtra: at `start`, when `websockets` is not installed.
@@ -83,7 +86,7 @@ class Simulator:
 
     def __init__(
         self,
-        script: Script | None = None,
+        script: Brain | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -99,6 +102,7 @@ class Simulator:
         behaviour: Behaviour = LIVE,
         documented_shapes: bool = False,
         clock: Clock | None = None,
+        hearing: Hearing = ENERGY,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
@@ -117,6 +121,7 @@ class Simulator:
             "inactivity": inactivity,
             "behaviour": behaviour,
             "documented_shapes": documented_shapes,
+            "hearing": hearing,
         }
         self._archive: dict[str, Conversation] = {}
         self._lock = threading.Lock()

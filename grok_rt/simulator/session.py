@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from grok_rt.simulator import shapes
+from grok_rt.simulator.brain import Attentive
 from grok_rt.simulator.conversation import words
 from grok_rt.simulator.items import (
     audio_bytes,
@@ -22,7 +23,7 @@ from grok_rt.simulator.items import (
     sounds,
 )
 from grok_rt.simulator.reading import Refused, needed, optional
-from grok_rt.simulator.script import Performance, Prompt, Reply
+from grok_rt.simulator.script import Prompt, Reply
 from grok_rt.simulator.settings import Settings
 from grok_rt.simulator.speaking import Speaker, Temper
 from grok_rt.simulator.turn_taking import TurnTaking
@@ -66,7 +67,7 @@ class Session:
         send_sound: Callable[[bytes], None],
         new_id: Callable[[], str],
         unix_ms: Callable[[float], int],
-        performance: Performance,
+        performance: Attentive,
         temper: Temper,
         behaviour: Behaviour,
         model: str,

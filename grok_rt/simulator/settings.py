@@ -178,6 +178,17 @@ class Settings:
         return str(self._sent.get("voice") or nested or default)
 
     @property
+    def instructions(self) -> str:
+        """What the model was told about its part."""
+        return self._sent.get("instructions") or ""
+
+    @property
+    def functions(self) -> tuple[Wire, ...]:
+        """The functions the client has declared, in the nested form."""
+        tools = self._sent.get("tools") or ()
+        return tuple(_nested(tool)["function"] for tool in tools if tool["type"] == "function")
+
+    @property
     def turn_detection(self) -> Mapping[str, Any] | None:
         """The fields of server VAD; None in manual mode."""
         detection = self._sent.get("turn_detection") or {}

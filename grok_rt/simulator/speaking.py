@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 
 from grok_rt.audio import AudioFormat, pcm16
-from grok_rt.simulator import response_shapes, voice
+from grok_rt.simulator import response_shapes, shapes, voice
 from grok_rt.simulator.packets import SILENCE, packet_seconds
 from grok_rt.simulator.response import Delivery, Response
 from grok_rt.simulator.utterance import Packets, Speech
@@ -155,8 +155,11 @@ class Speaker:
         form = self._settings.output_format
         if form.type == "audio/opus":
             return Packets(() if silent else self._packets(reply))
-        spoken = b"" if silent else self._speak(reply.text, form)
+        spoken = b"" if silent else self._sound(reply, form)
         return Speech(spoken, form, chunk_ms=self._temper.chunk_ms, pace=self._temper.pace)
+
+    def _sound(self, reply: Reply, form: AudioFormat) -> bytes:
+        return reply.speech.to(form).data if reply.speech else self._speak(reply.text, form)
 
     def _speak(self, text: str, form: AudioFormat) -> bytes:
         if not text:
@@ -183,6 +186,10 @@ class Speaker:
             self._agenda.set(self._step, max(due, self._agenda.now))
         elif self.active and self.active.call_ids:
             self._agenda.set(self._finish, self._agenda.now + self._behaviour.call_seconds)
+        elif self.active and self.active.reply.failure:
+            # what fails before it has said anything has taken its time all the same
+            begun = self.active.started + self._temper.latency + self.active.reply.wait
+            self._agenda.set(self._finish, max(self._agenda.now, begun))
         else:
             self._finish()
 
@@ -199,7 +206,10 @@ class Speaker:
 
     def _finish(self) -> None:
         response = self.active
-        if response:
+        if response and (failure := response.reply.failure):
+            self._send(shapes.error(failure.type, failure.message, code=failure.code))
+            self.cut("failed")
+        elif response:
             self._end(response, "completed", response.output)
             self._done(response)
 

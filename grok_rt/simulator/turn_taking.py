@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from grok_rt.simulator import shapes
+from grok_rt.simulator.brain import Attentive
 from grok_rt.simulator.listening import Cue, Listener, Turn
 from grok_rt.simulator.packets import PacketListener
-from grok_rt.simulator.script import Performance, Prompt
+from grok_rt.simulator.script import Prompt
 
 if TYPE_CHECKING:
     from grok_rt import audio
@@ -44,7 +45,7 @@ class TurnTaking:
         agenda: Agenda,
         send: Callable[[Wire], None],
         new_id: Callable[[], str],
-        performance: Performance,
+        performance: Attentive,
         behaviour: Behaviour,
         settings: Settings,
         conversation: Conversation,
@@ -88,7 +89,11 @@ class TurnTaking:
 
     def _new_listener(self) -> Listener | PacketListener:
         form, detection = self._hearing
-        return PacketListener() if form.type == "audio/opus" else Listener(form, detection)
+        return (
+            PacketListener()
+            if form.type == "audio/opus"
+            else Listener(form, detection, self._performance.hearing)
+        )
 
     def seconds(self, data: bytes) -> float:
         """How long sound of the user plays."""
@@ -226,7 +231,7 @@ class TurnTaking:
             text=said,
             speech_seconds=turn.seconds,
             sound=turn.sound,
-            scripted=turn.script is not None,
+            scripted=turn.words is not None,
         )
         item = shapes.spoken_item(turn.item_id, said, status="completed")
         self._conversation.add(item)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from grok_rt.audio import AudioClip
-    from grok_rt.simulator.script import Script
+    from grok_rt.simulator.brain import Brain
 
 __all__ = ["VirtualSession"]
 
@@ -45,7 +45,7 @@ class VirtualSession:
 
     def __init__(
         self,
-        peer_or_script: Peer | Script | None = None,
+        peer_or_script: Peer | Brain | None = None,
         *,
         query: Mapping[str, str] | None = None,
     ) -> None:

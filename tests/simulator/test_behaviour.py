@@ -276,7 +276,7 @@ def test_documented_commit(question: AudioClip) -> None:
     assert "input_audio_buffer.committed" in names(committed)
     assert not only(committed, "response.created")
     answer = session.send("response.create") + session.wait(9)
-    assert "You said: Hi" in str(answer[-1])
+    assert "I heard: Hi" in str(answer[-1])
 
 
 def test_create_overtakes_commit(question: AudioClip) -> None:

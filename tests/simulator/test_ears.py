@@ -97,7 +97,7 @@ def test_what_does_not_change_is_no_speech_for_long() -> None:
     assert edges[1].at_ms < 3500
 
 
-@pytest.mark.parametrize("form", [pcm16(8000), pcm16(24000), pcm16(48000)], ids=str)
+@pytest.mark.parametrize("form", [pcm16(8000), pcm16(11025), pcm16(24000), pcm16(48000)], ids=str)
 def test_kind_of(question: AudioClip, form: AudioFormat) -> None:
     """A tone is known as a tone, with its pitch; speech is speech."""
     rate = form.sample_rate

@@ -117,7 +117,7 @@ def test_sound_as_an_item() -> None:
     )
     (added,) = talk.send("conversation.item.create", **user(part | {"transcript": "Hello."}))
     assert added["item"]["content"] == [{"type": "input_audio", "transcript": "Hello."}]
-    assert "You said: Hello." in str((talk.send("response.create") + talk.wait(9))[-1])
+    assert "I heard: Hello." in str((talk.send("response.create") + talk.wait(9))[-1])
 
 
 @pytest.mark.parametrize(
