@@ -21,7 +21,6 @@ from grok_rt.events import (
     ClientEvent,
     ConversationItemCreate,
     Event,
-    InputAudioBufferAppend,
     ResponseCreate,
     SessionUpdate,
 )
@@ -39,6 +38,7 @@ from grok_rt.simulator.journal import (
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.server import Simulator
+from grok_rt.simulator.virtual import VirtualSession
 
 __all__ = ["Evidence", "GrokPeer", "GrokServer", "ToolResult", "speech"]
 
@@ -193,14 +193,8 @@ class Evidence:
         __tracebackhide__ = True
 
         def clip() -> AudioClip:
-            form: AudioFormat = pcm16()
-            data = bytearray()
-            for entry in self.journal.entries():
-                if entry.type == "session.update":
-                    form = format_of(entry.wire, side, form)
-                elif entry.type == type:
-                    data += entry.audio
-            return AudioClip(bytes(data), form)
+            sound = (entry.audio for entry in self.journal.entries() if entry.type == type)
+            return AudioClip(b"".join(sound), self._format(side))
 
         def enough() -> AudioClip | None:
             sound = clip()
@@ -209,6 +203,13 @@ class Evidence:
         return self._find(
             enough, lambda: f"{verb} {clip().duration:.2f} s of sound, not {seconds:g} s", timeout
         )
+
+    def _format(self, side: str) -> AudioFormat:
+        form = pcm16()
+        for entry in self.journal.entries():
+            if entry.type == "session.update":
+                form = format_of(entry.wire, side, form)
+        return form
 
     def _find(
         self, look: Callable[[], T | None], complaint: Callable[[], str], timeout: float | None
@@ -292,12 +293,12 @@ class GrokServer(Evidence, Simulator):
 class GrokPeer(Evidence):
     """A session with the service in memory, in virtual time: nothing waits.
 
-    No thread, no clock and no socket: every run is the same, and five minutes take none.
+    No thread, no clock and no socket: every run is the same, and five minutes take none. What the
+    model says is hummed, unless ``voice=`` is given.
 
     Attributes:
         script: what is heard and said; the test fills it in before anything is said.
         brain: a function in its place, or another script.
-        now: seconds since the session was opened.
     """
 
     patience = 0.0
@@ -306,22 +307,19 @@ class GrokPeer(Evidence):
         self.journal = Journal()
         self.script = Script()
         self.brain: Brain | None = None
-        self.now = 0.0
-        self._log: list[Event] = []
-        self._looked_at = 0  # how much of the log `until` has been through
-        self.peer = Peer(
-            _Plays(lambda: self.brain or self.script),
-            **{"seed": 0, **options, "log": self.journal.note},
-        )
+        options = {"seed": 0, "voice": voice.hum, **options, "log": self.journal.note}
+        self.peer = Peer(_Plays(lambda: self.brain or self.script), **options)
         """The service's end."""
-        self.peer.open(self.now)
-        self._take()
+        self._session = VirtualSession(self.peer)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the session was opened."""
+        return self._session.now
 
     def send(self, *events: Event) -> list[Event]:
         """Send client events, all at this moment; returns what is answered in it."""
-        for event in events:
-            self.peer.receive(event, self.now)
-        return self._take()
+        return self._session.send(*events)
 
     def configure(self, config: SessionConfig) -> list[Event]:
         """Set the session up, as a client does that connects."""
@@ -341,23 +339,15 @@ class GrokPeer(Evidence):
             clip: is converted to the session's input format.
             frame_ms: milliseconds of sound in each event.
         """
-        sound = clip.to(self._input_format())
-        step = sound.format.frame_bytes(frame_ms)
-        came: list[Event] = []
-        for start in range(0, len(sound.data), step):
-            frame = sound.data[start : start + step]
-            came += self.send(InputAudioBufferAppend(frame))
-            came += self.advance(sound.format.duration(frame))
-        return came
+        return self._session.say(clip.to(self._format("input")), frame_ms=frame_ms)
 
     def advance(self, seconds: float) -> list[Event]:
-        """Let time pass; returns what comes."""
-        if seconds < 0:
-            raise ValueError(f"time advances by 0 seconds or more, not {seconds!r}")
-        end = self.now + seconds
-        came = [event for moment in self._moments(end) for event in moment]
-        self.now = end
-        return came
+        """Let time pass; returns what comes.
+
+        Raises:
+            ValueError: time does not go back.
+        """
+        return self._session.advance(seconds)
 
     def until(self, event_class: type[E], *, within: float = 60.0) -> E:
         """The next event of this class behind what the last `until` returned.
@@ -366,38 +356,6 @@ class GrokPeer(Evidence):
         passes until it comes.
 
         Raises:
-            AssertionError: none comes within so many seconds of the session.
+            TimeoutError: none comes within so many seconds of the session; says what came.
         """
-        __tracebackhide__ = True
-        first, moments = self._looked_at, self._moments(self.now + within)
-        while True:
-            for at, event in enumerate(self._log[self._looked_at :], self._looked_at + 1):
-                if isinstance(event, event_class):
-                    self._looked_at = at
-                    return event
-            self._looked_at = len(self._log)
-            if next(moments, None) is None:
-                break
-        seen = ", ".join(dict.fromkeys(event.type for event in self._log[first:])) or "nothing"
-        raise AssertionError(
-            f"no {event_class.__name__} within {within:g} s of the session; there came: {seen}"
-        )
-
-    def _moments(self, end: float) -> Iterator[list[Event]]:
-        """What comes, moment by moment, up to `end`."""
-        while (due := self.peer.next_at) is not None and due <= end:
-            self.now = max(self.now, due)
-            yield self._take()
-
-    def _input_format(self) -> AudioFormat:
-        form = pcm16()
-        for entry in self.journal.entries():
-            if entry.type == "session.update":
-                form = format_of(entry.wire, "input", form)
-        return form
-
-    def _take(self) -> list[Event]:
-        frames = self.peer.frames(self.now)
-        came = [_codec.decode(frame.data) for frame in frames if frame.opcode == TEXT]
-        self._log += came
-        return came
+        return self._session.until(event_class, within=within)

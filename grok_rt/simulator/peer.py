@@ -12,7 +12,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pybase64
@@ -24,10 +24,11 @@ from grok_rt.events import Event
 from grok_rt.simulator import shapes
 from grok_rt.simulator.agenda import Agenda
 from grok_rt.simulator.behaviour import DOCUMENTED, LIVE, Behaviour
+from grok_rt.simulator.brain import Attentive, Brain, Context, Prompt, mind_of
 from grok_rt.simulator.conversation import Conversation, kept
 from grok_rt.simulator.documented import Schema
+from grok_rt.simulator.hearing import ENERGY, Hearing
 from grok_rt.simulator.reading import Refused, checked, needed, optional
-from grok_rt.simulator.script import Script
 from grok_rt.simulator.session import Session
 from grok_rt.simulator.speaking import Speak, Temper
 from grok_rt.simulator.voice import speak
@@ -44,6 +45,13 @@ _REMEMBERED = 10_000
 _KEYS = "0123456789*#"
 
 
+class Log(Protocol):
+    """Who writes down what passes."""
+
+    def __call__(self, peer: Peer, now: float, frame: Frame, *, said: bool) -> None:
+        """A message passes: from the service, if it was `said`, else from its client."""
+
+
 class Peer:
     """One session of a simulated realtime service.
 
@@ -52,7 +60,8 @@ class Peer:
     with server VAD nothing does; as output it is the packets of the script, or silence.
 
     Args:
-        script: what it hears and says; the truth about what it was sent without one.
+        script: what it hears and says, a `Script` or a function of the `Context`; the truth
+            about what it was sent without one.
         behaviour: the ways of the service, where there are several; the live one's by default.
         documented_shapes: do all as xAI's documentation has it, where live differs: short for
             ``behaviour=DOCUMENTED``.
@@ -66,11 +75,13 @@ class Peer:
         max_duration: seconds after which the session is ended.
         inactivity: seconds without a client event after which it is ended.
         remembered: bytes of the client's events that `received` keeps, the newest.
+        hearing: what it hears with; the energy of the sound alone by default.
+        log: is told of each message either way, as `grok_rt.simulator.journal.Journal.note`.
     """
 
     def __init__(
         self,
-        script: Script | None = None,
+        script: Brain | None = None,
         *,
         behaviour: Behaviour = LIVE,
         documented_shapes: bool = False,
@@ -84,12 +95,14 @@ class Peer:
         max_duration: float = 7200.0,
         inactivity: float = 900.0,
         remembered: int = 64 << 20,
+        hearing: Hearing = ENERGY,
+        log: Log | None = None,
     ) -> None:
         self.closed: tuple[int, str] | None = None
         """Close code and reason, once the session has ended."""
         self._behaviour = DOCUMENTED if documented_shapes else behaviour
         self._schema = Schema() if self._behaviour.documented_shapes else None
-        self._performance = (script or Script()).play()
+        self._performance = Attentive(mind_of(script), hearing)
         self._voice = voice
         self._temper = Temper(latency, pace, chunk_ms)
         self._random = random.Random(seed)  # noqa: S311 - ids, no secrets
@@ -97,6 +110,7 @@ class Peer:
         self._archive = {} if archive is None else archive
         self._max_duration = max_duration
         self._inactivity = inactivity
+        self._log = log
         self._agenda = Agenda()
         self._opened = 0.0
         self._session: Session | None = None
@@ -128,6 +142,7 @@ class Peer:
             conversation=self._resumed(query.get("conversation_id", "")),
             speak=self._voice,
         )
+        self._performance.context = self._context
         created = shapes.session_created(session_id, model, self._behaviour.voice)
         openings: dict[str, Callable[[], None]] = {
             "session.created": lambda: self._send(created),
@@ -151,6 +166,12 @@ class Peer:
         since = self._unix_ms(self._opened) / 1000 - self._behaviour.resumption_seconds
         return kept(self._archive, conversation_id, since) or Conversation(self._new_id())
 
+    def _context(self, prompt: Prompt) -> Context:
+        """What the model knows when it is asked."""
+        session = self._open_session
+        items, settings = session.conversation.items, session.settings
+        return Context(prompt, tuple(items), settings.instructions, settings.functions)
+
     def receive(self, message: Event | bytes | str, now: float) -> None:
         """A client event, or the text frame that holds one.
 
@@ -162,6 +183,7 @@ class Peer:
         if not self._attend(now):
             return
         self._remember(data)
+        self._note(Frame(TEXT, data), now, said=False)
         session = self._open_session
         with self._as_errors():
             wire = _parse(data)
@@ -181,6 +203,7 @@ class Peer:
     def receive_audio(self, data: bytes, now: float) -> None:
         """A binary frame: audio like `input_audio_buffer.append`."""
         if self._attend(now):
+            self._note(Frame(BINARY, data), now, said=False)
             session = self._open_session
             with self._as_errors():
                 session.hear(data)
@@ -194,6 +217,8 @@ class Peer:
         if self.closed is None:
             self._advance(now)
         ready, self._out = self._out, []
+        for frame in ready:
+            self._note(frame, now, said=True)
         return ready
 
     @property
@@ -254,6 +279,10 @@ class Peer:
         if self._session is None:
             raise RuntimeError("the peer has not been opened")
         return self._session
+
+    def _note(self, frame: Frame, now: float, *, said: bool) -> None:
+        if self._log:
+            self._log(self, now, frame, said=said)
 
     def _attend(self, now: float) -> bool:
         """Bring the session to `now` for something from the client; False if it is over."""
