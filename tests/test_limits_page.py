@@ -35,7 +35,9 @@ from grok_rt.audio import _wav
 from grok_rt.cli import ask
 from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
+from grok_rt.simulator import journal, voice
 from grok_rt.streams import paced
+from grok_rt.testing import GrokServer
 from grok_rt.tools import Runner, Tool
 
 PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
@@ -116,6 +118,12 @@ LIMITS = ARGUMENTS | {
     "grok-rt ask --timeout": ask._PATIENCE,
     "grok-rt token --timeout": token_command._PATIENCE,
     "examine(timeout=) of grok_rt.doctor": default(doctor.examine, "timeout"),
+    # in tests
+    "patience of grok_server": GrokServer.patience,
+    "messages that a test keeps": journal.REMEMBERED,
+    "a synthesis by espeak-ng": voice.TIMEOUT,
+    "syntheses that run ahead": voice.AT_ONCE,
+    "speech that is kept": voice.KEPT,
 }
 
 

@@ -185,8 +185,9 @@ def _gist(type: str, wire: Mapping[str, Any]) -> str:
     item, session = _part(wire, "item"), _part(wire, "session")
     if type == "session.update":
         tools = session.get("tools")
-        named = [_part(tool, "function").get("name") or tool.get("name") for tool in tools or ()]
-        gist = ", ".join(str(name) for name in named if name)
+        declared = tools if isinstance(tools, list) else ()
+        named = (_part(tool, "function") or tool for tool in declared if isinstance(tool, dict))
+        gist = ", ".join(str(tool["name"]) for tool in named if "name" in tool)
         return f"tools: {gist}" if gist else ""
     if type == "error":
         error = _part(wire, "error")
