@@ -6,6 +6,7 @@ cut off is simply not resumed, and `sent_seconds` tells how far it came.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ class Response:
     """A response from its creation to its end.
 
     Attributes:
-        speech: the whole sound in the output format.
+        synthesis: makes the whole sound in the output format, when it is needed.
         from_commit: whether an `input_audio_buffer.commit` asked for it.
         begun: whether anything of it has been sent, after its creation.
         calls: those announced so far, by call id.
@@ -58,7 +59,7 @@ class Response:
     id: str
     prompt: Prompt
     reply: Reply
-    speech: Speech | Packets
+    synthesis: Callable[[], Speech | Packets]
     delivery: Delivery
     started: float
     metadata: Mapping[str, Any] | None = None
@@ -69,6 +70,11 @@ class Response:
     item_id: str = ""
     calls: dict[str, Call] = attrs.Factory(dict)
     output: list[Wire] = attrs.Factory(list)
+
+    @functools.cached_property
+    def speech(self) -> Speech | Packets:
+        """The whole sound in the output format; waits until it has been made."""
+        return self.synthesis()
 
     def steps(self, new_id: Callable[[], str]) -> Iterator[tuple[float, Wire]]:
         """Every message after `response.created` and before `response.done`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,7 +128,7 @@ class Speaker:
             id=self._new_id(),
             prompt=prompt,
             reply=reply,
-            speech=self._synthesis(reply, silent=bool(delivery.text)),
+            synthesis=self._synthesis(reply, silent=bool(delivery.text)),
             delivery=delivery,
             started=now,
             metadata=metadata,
@@ -151,32 +152,26 @@ class Speaker:
             documented=self._behaviour.documented_shapes,
         )
 
-    def _synthesis(self, reply: Reply, *, silent: bool) -> Speech | Packets:
-        form = self._settings.output_format
+    def _synthesis(self, reply: Reply, *, silent: bool) -> Callable[[], Speech | Packets]:
+        """What makes the sound: by the present settings, begun now, and needed only later."""
+        form, temper = self._settings.output_format, self._temper
         if form.type == "audio/opus":
-            return Packets(() if silent else self._packets(reply))
-        spoken = b"" if silent else self._sound(reply, form)
-        return Speech(spoken, form, chunk_ms=self._temper.chunk_ms, pace=self._temper.pace)
+            speak = self._speaking(reply, pcm16())
+            return lambda: Packets(() if silent else _packets(reply, speak))
+        speak = bytes if silent else self._speaking(reply, form)
+        return lambda: Speech(speak(), form, chunk_ms=temper.chunk_ms, pace=temper.pace)
 
-    def _sound(self, reply: Reply, form: AudioFormat) -> bytes:
-        return reply.speech.to(form).data if reply.speech else self._speak(reply.text, form)
-
-    def _speak(self, text: str, form: AudioFormat) -> bytes:
-        if not text:
-            return b""
-        return self._make_sound(
-            voice.pronounced(text, self._settings.replacements),
-            form,
-            speed=self._settings.speed,
-            voice=self._settings.voice,
-        )
-
-    def _packets(self, reply: Reply) -> Sequence[bytes]:
-        """The packets of the script, or as much silence as it would take to say it."""
-        if reply.packets:
-            return reply.packets
-        seconds = pcm16().duration(self._speak(reply.text, pcm16()))
-        return [SILENCE] * math.ceil(seconds / packet_seconds(SILENCE))
+    def _speaking(self, reply: Reply, form: AudioFormat) -> Callable[[], bytes]:
+        clip = reply.speech
+        if clip:
+            return lambda: clip.to(form).data
+        if not reply.text:
+            return bytes
+        text = voice.pronounced(reply.text, self._settings.replacements)
+        manner: Any = {"speed": self._settings.speed, "voice": self._settings.voice}
+        if self._make_sound is voice.speak:
+            voice.begin(text, **manner)
+        return functools.partial(self._make_sound, text, form, **manner)
 
     def _prepare(self) -> None:
         """Take the next message from the response and set the alarm for it."""
@@ -245,3 +240,11 @@ class Speaker:
 
 def _is_sound(message: Wire) -> bool:
     return isinstance(message.get("delta"), bytes)
+
+
+def _packets(reply: Reply, speak: Callable[[], bytes]) -> Sequence[bytes]:
+    """The packets of the script, or as much silence as it would take to say it."""
+    if reply.packets:
+        return reply.packets
+    seconds = pcm16().duration(speak())
+    return [SILENCE] * math.ceil(seconds / packet_seconds(SILENCE))
