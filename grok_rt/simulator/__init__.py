@@ -15,6 +15,7 @@ from grok_rt.simulator.hearing import Hearing
 from grok_rt.simulator.loopback import LoopbackTransport, loopback
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal
+from grok_rt.simulator.replay import recorded
 from grok_rt.simulator.script import Script
 from grok_rt.simulator.server import Simulator
 from grok_rt.simulator.virtual import VirtualSession
@@ -35,4 +36,5 @@ __all__ = [
     "Simulator",
     "VirtualSession",
     "loopback",
+    "recorded",
 ]

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from virtual_talk import Talk, names, only
 
 from grok_rt.audio import PCMA, PCMU, SHIPPED, AudioClip, AudioFormat, pcm16
-from grok_rt.simulator import voice
+from grok_rt.simulator import Script, voice
 from grok_rt.simulator.ears import Ears
 
 Speak = Callable[..., bytes]
@@ -119,6 +120,19 @@ def test_it_begins_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         assert AudioClip(voice.speak(SENTENCE, PCMU, voice="Eve"), PCMU).duration > 1
         assert voice.is_ready(SENTENCE, voice="Eve")
         assert len(started) == 1
+
+
+def test_a_session_goes_on_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response begins while its words are being synthesised; they are needed when they are due."""
+    with programs(monkeypatch, ["sleep", "60"]) as started:
+        talk = Talk(Script().says(SENTENCE), latency=5)
+        talk.write("Hm?")
+        created = talk.send("response.create") + talk.wait(4)
+        assert names(created) == ["response.created"]
+        (synthesis,) = started
+        assert synthesis.poll() is None
+        synthesis.kill()
+        assert only(talk.wait(9), "response.output_audio.delta")
 
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
