@@ -123,7 +123,7 @@ def test_it_begins_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_session_goes_on_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A response begins while its words are being synthesised; they are needed when they are due."""
+    """A response begins while its words are being synthesised; they are needed later."""
     with programs(monkeypatch, ["sleep", "60"]) as started:
         talk = Talk(Script().says(SENTENCE), latency=5)
         talk.write("Hm?")
