@@ -3,12 +3,13 @@
 An output is held until the response that called is over; when its last open call has an
 answer, all go out, then one `response.create`. That one waits while another response or the
 user speaks, is dropped when the server goes on by itself, and never follows a response that
-was interrupted. Pure, and part of `Session`, which says what speaks.
+was interrupted. A call whose answer is perhaps not wanted any more, since the user speaks or
+somebody interrupts, is told to who answers it, but it is answered all the same: the model should
+know what was done. Pure, and part of `Session`, which says what speaks.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,6 +60,11 @@ class _Group:
     def answered(self) -> bool:
         return all(output is not None for output in self.outputs.values())
 
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The calls that have no answer yet."""
+        return tuple(self.deadlines)
+
     def answer(self, call_id: str, output: str, now: float) -> None:
         self.outputs[call_id] = output
         del self.deadlines[call_id]
@@ -79,6 +85,7 @@ class Calls:
         declared: the functions that the application declared, by name; looked at live.
         new_event_id: makes the ids of what is sent.
         hold_timeout: seconds of silence after which what speaks counts as over.
+        unwanted: is told of open calls whose answers are perhaps not wanted any more.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Calls:
         declared: Mapping[str, Declared],
         new_event_id: Callable[[], str],
         hold_timeout: float,
+        unwanted: Callable[[Collection[str]], None],
     ) -> None:
         self.response_id: str | None = None
         self.heard_at = 0.0
@@ -93,6 +101,7 @@ class Calls:
         self.hold_timeout = hold_timeout
         self._declared = declared
         self._new_event_id = new_event_id
+        self._unwanted = unwanted
         self._groups: dict[str | None, _Group] = {}
         self.unconfirmed = Unconfirmed()
         self._unanswerable: OrderedDict[str, str] = OrderedDict()
@@ -158,19 +167,39 @@ class Calls:
             self.response_id = None
         if group := self._groups.get(response_id):
             group.response_done = True
-            group.interrupted |= cancelled
+            if cancelled:
+                self._interrupt(group)
 
     def interrupted(self) -> None:
-        """The response that speaks shall stop: nothing follows its calls."""
+        """The response that speaks shall stop: nothing follows its calls.
+
+        While none speaks, whoever works on a call is told, and what comes of it is spoken about.
+        """
         self._continue = False
         self.unconfirmed.ends_here()
-        if group := self._groups.get(self.response_id):
-            group.interrupted = True
+        if self.response_id is None:
+            self._open_calls_unwanted()
+        elif group := self._groups.get(self.response_id):
+            self._interrupt(group)
 
     def forgone(self, response_ids: Collection[str]) -> None:
         """Nobody waits for these responses any more: nothing follows their calls."""
         for each, group in self._groups.items():
-            group.interrupted |= each in response_ids
+            if each in response_ids:
+                self._interrupt(group)
+
+    def user_speaks(self, now: float) -> None:
+        """The user has begun to speak, perhaps about what is being worked on."""
+        self.speech_at = now
+        self._open_calls_unwanted()
+
+    def _open_calls_unwanted(self) -> None:
+        for group in self._groups.values():
+            self._unwanted(group.open)
+
+    def _interrupt(self, group: _Group) -> None:
+        group.interrupted = True
+        self._unwanted(group.open)
 
     @property
     def quiet_at(self) -> float | None:
@@ -213,8 +242,10 @@ class Calls:
         if same:
             self.release()
             return
-        for call_id in itertools.chain.from_iterable(g.outputs for g in self._groups.values()):
-            remember(self._unanswerable, call_id, _FORGOTTEN)
+        for group in self._groups.values():
+            self._unwanted(group.open)
+            for call_id in group.outputs:
+                remember(self._unanswerable, call_id, _FORGOTTEN)
         self._groups.clear()
         self._continue = False
         self.unconfirmed.forget_calls()

@@ -84,9 +84,17 @@ class Session:
         declared: the functions that the application declared, by name; looked at live.
         hold_timeout: seconds of silence after which a response counts as over that may have
             died without its `response.done`.
+        unwanted: is told the ids of open calls whose answers are perhaps not wanted any more;
+            it must be quick, whatever thread that is.
     """
 
-    def __init__(self, declared: Mapping[str, Declared], *, hold_timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, Declared],
+        *,
+        hold_timeout: float = 5.0,
+        unwanted: Callable[[Collection[str]], None] = lambda _: None,
+    ) -> None:
         self.session_id: str | None = None
         self.conversation_id: str | None = None
         self.item_id: str | None = None
@@ -97,7 +105,7 @@ class Session:
         self.stirred_at = 0.0
         # Item ids are made of these, and a conversation may outlive this process.
         self._ids = map(f"grok_rt-{secrets.token_hex(4)}-{{}}".format, itertools.count(1))
-        self._calls = Calls(declared, self.new_event_id, hold_timeout)
+        self._calls = Calls(declared, self.new_event_id, hold_timeout, unwanted)
         self._update_id: str | None = None
         self._refusals: dict[str, ServerError] = {}
         self._suspended = False
@@ -215,7 +223,7 @@ class Session:
         return _NOTHING
 
     def _user_speaks(self, _event: events.Event, now: float) -> Step:
-        self._calls.speech_at = now
+        self._calls.user_speaks(now)
         return _NOTHING
 
     def _user_goes_on(self, _event: events.Event, now: float) -> Step:

@@ -11,8 +11,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from grok_rt import events
-from grok_rt._session import Declared
-from grok_rt.errors import ConnectionClosed, LocalProtocolError
+from grok_rt._calls import Declared
+from grok_rt.errors import ConnectionClosed, LocalProtocolError, ServerError, ToolError
 from grok_rt.tools import Runner, Tool, ToolBox, as_text, marked_tools
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class ToolDecorator(Protocol):
 class Tooling:
     """The tools of one client.
 
+    Attributes:
+        declared: what the session was told of, by name.
+        runner: runs the calls; it knows nothing of the client.
+
     Args:
         owner: the client, whose marked methods are tools.
         tools: more of them: functions, tools, or a box that clients share.
@@ -70,28 +74,39 @@ class Tooling:
         registered: Callable[[], None],
     ) -> None:
         self.declared: dict[str, Declared] = {}
-        self._box = ToolBox([*tools, *marked_tools(owner)])
-        self._runner = Runner()
+        # A box is shared: what is added to it later is seen when the session is configured again.
+        self._shared = tools if isinstance(tools, ToolBox) else ToolBox(tools)
+        self._box = ToolBox()
+        for each in marked_tools(owner):
+            self._add(each)
+        self.runner = Runner()
         self._inbox = inbox
         self._answer = answer
         self._registered = registered
         handlers.add(events.FunctionCalled, self._run, is_method=True)
 
     def register(self, function: Any = None, /, **options: Any) -> Any:
-        """`ToolBox.tool`, and the server is told if it listens already."""
+        """`ToolBox.tool`, and the server is told if it listens already; a refusal undoes it."""
 
         def add(function: Any) -> Any:
-            self._box.tool(**options)(function)
-            self._registered()
+            made = self._add(
+                function if isinstance(function, Tool) else Tool.of(function, **options)
+            )
+            try:
+                self._registered()
+            except ServerError:
+                self._box.remove(made.name)  # or every later update would be refused as well
+                raise
             return function
 
         return add if function is None else add(function)
 
     def definitions(self, config: SessionConfig) -> tuple[GrokToolDefinition, ...]:
         """All that the session should declare: the config's own and the registered tools."""
+        tools = {tool.name: tool for tool in (*self._shared, *self._box)}  # its own win
         by_tool = {
-            tool.name: Declared(answered_by=tool.name, timeout=tool.timeout + _GRACE)
-            for tool in self._box
+            name: Declared(answered_by=name, timeout=tool.timeout + _GRACE)
+            for name, tool in tools.items()
         }
         by_hand = {
             name: Declared()
@@ -101,15 +116,20 @@ class Tooling:
         # Nothing is taken off: a call of what was declared a moment ago is still ours.
         self.declared.update(by_hand | by_tool)
         kept = [d for d in config.tools if d.type != "function" or d.name not in by_tool]
-        return (*kept, *self._box.definitions)
+        shared = [tool for tool in self._shared if tool.name not in self._box]
+        return (*kept, *(tool.definition for tool in (*shared, *self._box)))
 
     def close(self, timeout: float) -> None:
         """Cancel what runs; wait for what heeds that, `timeout` seconds at the most."""
-        self._runner.close(min(timeout, _HEED))
+        self.runner.close(min(timeout, _HEED))
 
     def _run(self, event: events.FunctionCalled) -> None:
-        tool = self._box.get(event.call.name) if event.answered_by else None
+        name = event.answered_by
+        if name is None:
+            return
+        tool = self._box.get(name) or self._shared.get(name)
         if tool is None:
+            self._answer(event.call.call_id, "This tool was taken away.")
             return
 
         def done(outcome: Outcome) -> None:
@@ -125,7 +145,12 @@ class Tooling:
             except (ConnectionClosed, LocalProtocolError) as error:
                 log.debug("the answer of tool %s came too late: %s", outcome.call.name, error)
 
-        self._runner.submit(tool, event.call, done)
+        self.runner.submit(tool, event.call, done)
+
+    def _add(self, tool: Tool) -> Tool:
+        if tool.name in self._shared:
+            raise ToolError(f"there is a tool named {tool.name!r} already")
+        return self._box.add(tool)
 
 
 def told(result: object) -> str:

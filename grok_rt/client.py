@@ -152,7 +152,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         #: schema comes from the signature, calls run in worker threads, their results or a
         #: short error text go back to Grok. An open session is told at once.
         self.tool: ToolDecorator = self._tooling.register
-        self._session = Session(self._tooling.declared)
+        self._session = Session(self._tooling.declared, unwanted=self._tooling.runner.cancel)
         self._lifecycle = Lifecycle(
             opening, self._session, self._inbox, limits, configure=self._configure
         )

@@ -12,7 +12,21 @@ from grok_rt.errors import ConfigError
 from grok_rt.models import _limits
 from grok_rt.models._wire import Maybe, Wire
 
-__all__ = ["GrokToolDefinition", "ToolDefinition"]
+__all__ = ["RESERVED_NAMES", "GrokToolDefinition", "ToolDefinition"]
+
+RESERVED_NAMES = frozenset(
+    {
+        "collections_search",
+        "file_search",
+        "mcp",
+        "web_search",
+        "x_keyword_search",
+        "x_search",
+        "x_semantic_search",
+    }
+)
+"""What the service calls its own tools, and what their calls are named when they leak as calls of
+functions: a function of that name could not be told from them."""
 
 
 @attrs.frozen
@@ -216,8 +230,14 @@ def _check_lists(
 
 def _check_function(tool: GrokToolDefinition, where: str) -> None:
     _limits.text(f"{where}.name", tool.name)
-    if tool.parameters and not isinstance(tool.parameters, Mapping):
+    if tool.name in RESERVED_NAMES:
+        _limits.refuse(f"{where}.name", tool.name, "none of the service's own tools")
+    if not tool.parameters:
+        return
+    if not isinstance(tool.parameters, Mapping):
         _limits.refuse(f"{where}.parameters", tool.parameters, "a JSON Schema as a mapping")
+    if tool.parameters.get("type", "object") != "object":
+        _limits.refuse(f"{where}.parameters.type", tool.parameters["type"], "'object'")
 
 
 def _check_web_search(tool: GrokToolDefinition, where: str) -> None:

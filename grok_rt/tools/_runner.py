@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import attrs
 
@@ -58,11 +58,12 @@ class Runner:
             lambda result: done(_outcome(tool, call, result)),
             timeout=tool.timeout,
             context=context,
+            key=call.call_id,
         )
 
-    def cancel(self) -> None:
-        """Set `cancelled` for every call under way; what the tools return still counts."""
-        self._workers.cancel()
+    def cancel(self, call_ids: Collection[str]) -> None:
+        """Set `cancelled` for these calls; what their tools return still counts. Never blocks."""
+        self._workers.cancel(call_ids)
 
     def close(self, timeout: float = 0.0) -> bool:
         """Cancel all calls and end all threads; blocks up to `timeout` seconds.

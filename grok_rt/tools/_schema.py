@@ -6,19 +6,22 @@ held to cannot drift apart. Knows nothing of tools, events and threads; pure, an
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, Optional, get_args, get_origin, get_type_hints
+from types import GenericAlias, MappingProxyType, UnionType
+from typing import Annotated, Any, NamedTuple, Optional, Union, get_args, get_origin
 
 import attrs
 import msgspec
 
 from grok_rt.errors import ToolError
+from grok_rt.tools._scope import hints
 
 __all__ = ["Signature", "describe"]
+
+NOTHING_KNOWN: Mapping[str, Any] = MappingProxyType({})
 
 _REF = "#/$defs/"
 _PARAMETER_IN_PATH = re.compile(r"`\$\.([^.\[`]+)")
@@ -41,24 +44,30 @@ class Signature:
     _struct: type[msgspec.Struct]
 
     @classmethod
-    def of(cls, function: Callable[..., Any], name: str, texts: Mapping[str, str]) -> Signature:
-        """Read the signature of `function`; `texts` explain parameters that have no text yet.
+    def of(
+        cls,
+        function: Callable[..., Any],
+        name: str,
+        texts: Mapping[str, str],
+        known: Mapping[str, Any] = NOTHING_KNOWN,
+    ) -> Signature:
+        """Read the signature of `function`.
+
+        Args:
+            function: what the model may call.
+            name: what it calls it by.
+            texts: explain parameters that have no text yet.
+            known: local names that annotations mention, from when the function was marked.
 
         Raises:
             ToolError: a parameter that JSON cannot express, in a sentence that names it.
         """
         parameters = _parameters(function, name)
-        hints = _hints(function, name)
+        said = hints(function, name, known)
         types = {
-            parameter.name: _type_of(parameter, hints.get(parameter.name, Any))
+            parameter.name: _type_of(parameter, said.get(parameter.name, Any))
             for parameter in parameters.values()
         }
-        struct = msgspec.defstruct(
-            name,
-            [_field(parameter, types[parameter.name]) for parameter in parameters.values()],
-            kw_only=True,
-            forbid_unknown_fields=True,
-        )
         for parameter, hint in types.items():  # one by one: the sentence can name the culprit
             try:
                 msgspec.json.schema_components([hint], ref_template=_REF + "{name}")
@@ -67,6 +76,15 @@ class Signature:
                 reason = str(error).splitlines()[-1].strip(" -")
                 msg = f"tool {name!r}: parameter {parameter!r} cannot be JSON: {reason}"
                 raise ToolError(msg) from error
+        struct = msgspec.defstruct(
+            name,
+            [
+                _field(f"_{place}", parameter, types[parameter.name])
+                for place, parameter in enumerate(parameters.values())
+            ],
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
         return cls(_schema(struct, parameters, texts), parameters, struct)
 
     def bind(self, arguments: str) -> tuple[list[Any], dict[str, Any]]:
@@ -78,11 +96,12 @@ class Signature:
         values = self._convert(arguments.strip() or "{}")
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        for name, parameter in self._parameters.items():
+        for place, (name, parameter) in enumerate(self._parameters.items()):
+            value = getattr(values, f"_{place}")
             if parameter.kind is parameter.POSITIONAL_ONLY:
-                positional.append(getattr(values, name))
+                positional.append(value)
             else:
-                named[name] = getattr(values, name)
+                named[name] = value
         return positional, named
 
     def _convert(self, arguments: str) -> msgspec.Struct:
@@ -146,32 +165,33 @@ def _parameters(function: Callable[..., Any], name: str) -> dict[str, inspect.Pa
     return parameters
 
 
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
-    target: Any = function
-    while isinstance(target, functools.partial):
-        target = target.func
-    if not inspect.isroutine(target):
-        target = type(target).__call__
-    try:
-        return get_type_hints(target, include_extras=True)
-    except (NameError, TypeError) as error:
-        msg = f"tool {name!r}: an annotation cannot be read: {error}"
-        raise ToolError(msg) from error
-
-
 def _type_of(parameter: inspect.Parameter, hint: Any) -> Any:
-    if get_origin(hint) is Annotated:  # Annotated[int, "how many"]: the plain way to say it
-        bare, *notes = get_args(hint)
-        notes = [msgspec.Meta(description=n) if isinstance(n, str) else n for n in notes]
-        hint = Annotated[(bare, *notes)]
+    hint = _explained(hint)
     return Optional[hint] if parameter.default is None else hint  # noqa: UP045  (3.10: no `|` here)
 
 
-def _field(parameter: inspect.Parameter, hint: Any) -> Any:
+def _explained(hint: Any) -> Any:
+    """``Annotated[int, "how many"]``, the plain way to say it, as msgspec says it; at any depth."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        bare, *notes = arguments
+        notes = [msgspec.Meta(description=n) if isinstance(n, str) else n for n in notes]
+        return Annotated[(_explained(bare), *notes)]
+    inner = tuple(map(_explained, arguments))
+    if inner == arguments:
+        return hint
+    if origin in {Union, UnionType}:
+        return Union[inner]  # noqa: UP007  (as many as there are)
+    return GenericAlias(origin, inner)
+
+
+def _field(name: str, parameter: inspect.Parameter, hint: Any) -> Any:
+    """A field of the struct; what it is called there may be no name of ours, nor of msgspec's."""
     if parameter.default is parameter.empty:
-        return parameter.name, hint
+        return name, hint, msgspec.field(name=parameter.name)
     # A factory: msgspec takes no mutable default, and the function's own default is what counts.
-    return parameter.name, hint, msgspec.field(default_factory=lambda: parameter.default)
+    default = msgspec.field(name=parameter.name, default_factory=lambda: parameter.default)
+    return name, hint, default
 
 
 def _schema(
@@ -211,7 +231,12 @@ def _inlined(root: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
             return [walk(each, inside) for each in node]
         if not isinstance(node, dict):
             return node
-        rest = {key: walk(value, inside) for key, value in node.items() if key != "$ref"}
+        rest = {
+            key: walk(value, inside)
+            for key, value in node.items()
+            # Older readers of JSON Schema refuse an empty list of what is required.
+            if key != "$ref" and not (key == "required" and value == [])
+        }
         if "$ref" not in node:
             return rest
         name = node["$ref"].removeprefix(_REF)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 import attrs
@@ -16,7 +16,9 @@ import msgspec
 
 from grok_rt.errors import ToolError
 from grok_rt.models import GrokToolDefinition
-from grok_rt.tools._schema import Signature, describe
+from grok_rt.models.tools import RESERVED_NAMES
+from grok_rt.tools._schema import NOTHING_KNOWN, Signature, describe
+from grok_rt.tools._scope import local_names
 
 __all__ = [
     "DEFAULT_TIMEOUT",
@@ -31,18 +33,6 @@ __all__ = [
 DEFAULT_TIMEOUT = 30.0
 """Seconds a tool has to answer, unless it says otherwise."""
 
-RESERVED_NAMES = frozenset(
-    {
-        "collections_search",
-        "file_search",
-        "web_search",
-        "x_keyword_search",
-        "x_search",
-        "x_semantic_search",
-    }
-)
-"""Names under which the server's own searches surface as function calls, not ours to answer."""
-
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MARK = "_grok_rt_tool"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -50,17 +40,23 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @attrs.frozen
 class _Options:
-    """What the decorator was told; None leaves it to the function or to the default."""
+    """What the decorator was told; None leaves it to the function or to the default.
+
+    `known` are the local names that the annotations mention: they are gone when a method of a
+    class that a function defines becomes a tool.
+    """
 
     name: str | None = None
     description: str | None = None
     timeout: float | None = None
+    known: Mapping[str, Any] = NOTHING_KNOWN
 
     def over(self, other: _Options) -> _Options:
         return _Options(
             name=other.name if self.name is None else self.name,
             description=other.description if self.description is None else self.description,
             timeout=other.timeout if self.timeout is None else self.timeout,
+            known=self.known or other.known,
         )
 
 
@@ -95,7 +91,11 @@ class Tool:
         Raises:
             ToolError: the service would refuse it, or it cannot be called with JSON.
         """
-        options = _Options(name, description, timeout).over(_options_of(function) or _Options())
+        return cls._of(function, _Options(name, description, timeout))
+
+    @classmethod
+    def _of(cls, function: Callable[..., Any], said: _Options) -> Tool:
+        options = said.over(_options_of(function) or _Options())
         called: str = getattr(function, "__name__", "") if options.name is None else options.name
         seconds = DEFAULT_TIMEOUT if options.timeout is None else options.timeout
         _check(function, called, seconds)
@@ -105,7 +105,7 @@ class Tool:
             description=text.summary if options.description is None else options.description,
             function=function,
             timeout=seconds,
-            signature=Signature.of(function, called, text.parameters),
+            signature=Signature.of(function, called, text.parameters, options.known),
         )
 
     @property
@@ -133,7 +133,11 @@ class Tool:
             Exception: whatever the function raises.
         """
         args, kwargs = self._signature.bind(arguments)
-        return as_text(self.function(*args, **kwargs))
+        result = self.function(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            result.close()  # or Python would complain that nobody awaits it
+            raise TypeError(f"tool {self.name!r} returned a coroutine, and nobody awaits it here")
+        return as_text(result)
 
 
 class ToolBox:
@@ -146,10 +150,16 @@ class ToolBox:
         @box.tool(timeout=5)
         def weather(city: str) -> str:
             "Current weather for a city."
+
+        grok = GrokClient(tools=box)
+
+    Any thread may add to it at any time. A client looks into its box whenever it configures its
+    session: what is added later is declared at the next connect or `update_session`.
     """
 
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
+        self._lock = threading.Lock()
         for each in tools:
             self.add(each)
 
@@ -192,11 +202,17 @@ class ToolBox:
             ToolError: the name is taken, or the function cannot be a tool.
         """
         made = function if isinstance(function, Tool) else Tool.of(function)
-        if made.name in self._tools:
-            msg = f"there is a tool named {made.name!r} already"
-            raise ToolError(msg)
-        self._tools[made.name] = made
+        with self._lock:
+            if made.name in self._tools:
+                msg = f"there is a tool named {made.name!r} already"
+                raise ToolError(msg)
+            self._tools[made.name] = made
         return made
+
+    def remove(self, name: str) -> Tool | None:
+        """Take a tool out, and return it; None if there is none of that name."""
+        with self._lock:
+            return self._tools.pop(name, None)
 
     def get(self, name: str) -> Tool | None:
         """The tool of that name, or None."""
@@ -214,7 +230,8 @@ class ToolBox:
         return name in self._tools
 
     def __iter__(self) -> Iterator[Tool]:
-        return iter(list(self._tools.values()))
+        with self._lock:
+            return iter(list(self._tools.values()))
 
     def __len__(self) -> int:
         return len(self._tools)
@@ -249,7 +266,9 @@ def tool(
     """
 
     def mark(function: _F) -> _F:
-        setattr(function, _MARK, _Options(name, description, timeout))
+        plain = getattr(function, "__func__", function)
+        known = local_names(plain) if inspect.isfunction(plain) else NOTHING_KNOWN
+        setattr(function, _MARK, _Options(name, description, timeout, known))
         return function
 
     return mark if function is None else mark(function)
@@ -271,7 +290,7 @@ def marked_tools(owner: object) -> list[Tool]:
     for name, options in marks.items():
         method = getattr(owner, name)
         if method is not None:  # a subclass takes a tool away by `name = None`
-            tools.append(Tool.of(method, **attrs.asdict(options)))
+            tools.append(Tool._of(method, options))  # noqa: SLF001
     return tools
 
 
@@ -284,20 +303,29 @@ def _options_of(attribute: object) -> _Options | None:
     return None
 
 
-def _check(function: object, name: str, timeout: float) -> None:
+def _check(function: object, name: object, timeout: object) -> None:
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if not callable(function):
         msg = f"{function!r} is not a function"
-    elif not _NAME.fullmatch(name):
+    elif not isinstance(name, str) or not _NAME.fullmatch(name):
         msg = f"tool name {name!r} must be 1 to 64 of a-z, A-Z, 0-9, _ and -; say name=…"
     elif name in RESERVED_NAMES:
-        msg = f"tool name {name!r} is what the service calls a search of its own; choose another"
-    elif not 0 < timeout <= threading.TIMEOUT_MAX:
+        msg = f"tool name {name!r} is what the service calls a tool of its own; choose another"
+    elif not is_number or not 0 < timeout <= threading.TIMEOUT_MAX:  # type: ignore[operator]
         msg = f"tool {name!r}: timeout must be a positive number of seconds, not {timeout!r}"
-    elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    elif _is(function, inspect.iscoroutinefunction, inspect.isasyncgenfunction):
         msg = f"tool {name!r} is async; tools run in threads, write a plain function"
+    elif _is(function, inspect.isgeneratorfunction):
+        msg = f"tool {name!r} is a generator; a tool answers once, return a list"
     else:
         return
     raise ToolError(msg)
+
+
+def _is(function: object, *kinds: Callable[[object], bool]) -> bool:
+    """Whether it, or what calling the object runs, is a function of one of these kinds."""
+    called = getattr(type(function), "__call__", None)  # noqa: B004  (what it runs, not whether)
+    return any(kind(each) for kind in kinds for each in (function, called))
 
 
 def as_text(result: object) -> str:

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -25,15 +25,19 @@ __all__ = ["Cancelled", "Overdue", "Result", "Workers", "cancelled"]
 
 logger = logging.getLogger("grok_rt.tools")
 
+_REMEMBERED = 1000
+
 _token: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
     "grok_rt_cancelled", default=None
 )
 
 
 def cancelled() -> threading.Event:
-    """The running tool's cancellation: set when its answer is no longer wanted.
+    """The running tool's cancellation: set when its answer is perhaps no longer wanted.
 
-    That is when the tool's time is over, and when the client closes.
+    That is when the tool's time is over or the client closes, and nobody hears what it returns;
+    and when the user speaks while it works, when somebody calls `interrupt` or `cancel_response`,
+    or when an `ask` that waits for it is given up: then Grok is still told what it returns.
     A slow tool looks at ``cancelled().is_set()``, or sleeps in ``cancelled().wait(seconds)``.
     Outside of a tool it is an event that nobody sets, so that a tool can be called directly.
     """
@@ -63,6 +67,7 @@ class _Job:
     context: contextvars.Context
     timeout: float
     deadline: float
+    key: object = None
     cancelled: threading.Event = attrs.field(factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -96,6 +101,7 @@ class Workers:
         self._open: dict[_Job, None] = {}  # not reported yet, in order of arrival
         self._threads: set[threading.Thread] = set()  # all that live
         self._seated: set[threading.Thread] = set()  # those that count against the limit
+        self._unwanted: deque[object] = deque(maxlen=_REMEMBERED)
         self._waiting = 0
         self._clock: threading.Thread | None = None
         self._closed = False
@@ -108,14 +114,16 @@ class Workers:
         *,
         timeout: float,
         context: contextvars.Context | None = None,
+        key: object = None,
     ) -> None:
         """Run `work` soon; call `done` exactly once. Never blocks.
 
         The `timeout` in seconds counts from now, for somebody waits from now on: time in the
-        queue is part of it. Work runs in `context`, by default a copy of the caller's.
+        queue is part of it. Work runs in `context`, by default a copy of the caller's; `cancel`
+        knows it by its `key`.
         """
         deadline = time.monotonic() + timeout
-        job = _Job(work, done, context or contextvars.copy_context(), timeout, deadline)
+        job = _Job(work, done, context or contextvars.copy_context(), timeout, deadline, key)
         refusal: GrokError | RuntimeError = Cancelled("closed")
         with self._lock:
             try:
@@ -126,10 +134,14 @@ class Workers:
                 refusal = error
         job.report(Result(error=refusal))
 
-    def cancel(self) -> None:
-        """Set the cancellation of all work under way; its results are still reported."""
+    def cancel(self, keys: Collection[object]) -> None:
+        """Set the cancellation of the work of these keys; its results are still reported.
+
+        Work that is yet to come begins with it set.
+        """
         with self._lock:
-            jobs = list(self._open)
+            jobs = [job for job in self._open if job.key in keys]
+            self._unwanted.extend(set(keys) - {job.key for job in jobs})
         for job in jobs:
             job.cancelled.set()
 
@@ -162,6 +174,8 @@ class Workers:
         """Enqueue a job with a clock to watch it. Requires holding the lock."""
         if self._clock is None:
             self._clock = self._start(self._watch, "clock")
+        if job.key in self._unwanted:
+            job.cancelled.set()
         self._open[job] = None
         self._queue.append(job)
         self._seat()

@@ -324,7 +324,7 @@ def test_interrupted_and_closed() -> None:
 
     runner.submit(Tool.of(patient), call(), outcomes.put)
     assert begun.wait(WAIT)
-    runner.cancel()
+    runner.cancel([call().call_id])
     assert outcomes.get(timeout=WAIT).output == "true"
     begun.clear()
     runner.submit(Tool.of(patient), call(), outcomes.put)

@@ -156,9 +156,9 @@ def test_cancel_sets_the_token_and_the_result_counts(workers: Workers) -> None:
         begun.set()
         return cancelled().wait(WAIT)
 
-    workers.submit(work, done, timeout=WAIT)
+    workers.submit(work, done, timeout=WAIT, key="it")
     assert begun.wait(WAIT)
-    workers.cancel()
+    workers.cancel(["it"])
     assert done.next() == Result(value=True)
 
 
