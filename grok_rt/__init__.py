@@ -5,7 +5,7 @@
     ...     print(grok.ask("Why is the sky blue?").text)
 
 The names here are what users type. Submodules with public names of their own are
-`events`, `models`, `audio`, `streams`, `tools`, `errors` and `simulator`.
+`events`, `models`, `audio`, `streams`, `tools`, `usage`, `errors` and `simulator`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from grok_rt.errors import (
         AudioError,
         AuthenticationFailed,
+        BudgetExceeded,
         ConcurrencyError,
         ConfigError,
         ConnectFailed,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         TurnDetection,
     )
     from grok_rt.tools import ToolBox, tool
+    from grok_rt.usage import Budget
 
 __all__ = [
     "PCMA",
@@ -60,6 +62,8 @@ __all__ = [
     "AudioError",
     "AudioFormat",
     "AuthenticationFailed",
+    "Budget",
+    "BudgetExceeded",
     "ConcurrencyError",
     "ConfigError",
     "ConnectFailed",
@@ -102,6 +106,7 @@ _ROOMS = (
     "audio",
     "models",
     "tools",
+    "usage",
     "_handlers",
     "_reconnect",
     "conversation",

@@ -30,6 +30,7 @@ from grok_rt._liveness import Backlog, Keepalive, Limits
 from grok_rt._outgoing import Outgoing
 from grok_rt._queues import Inbox
 from grok_rt.errors import (
+    BudgetExceeded,
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
@@ -238,8 +239,6 @@ class Connection(Outgoing):
         if not heard:
             return
         steps, has_deadline = self.ledger.received([event for event, _ in heard], now)
-        if has_deadline:
-            self._outbox.wake()  # the writer may have to look at the clock sooner
         fatal = None
         for index, step in steps:
             if step.answers_update:
@@ -251,6 +250,8 @@ class Connection(Outgoing):
                 *((told, 0) for told in step.tell),
             ]
         self._inbox.put_events(heard)
+        if has_deadline:
+            self._outbox.wake()  # the writer may have to look at the clock sooner
         if fatal is not None:
             # The server ends the session: it has the time of a close to do so.
             self._give_up(ConnectionClosedError(1000, str(fatal), fatal))
@@ -264,6 +265,7 @@ class Connection(Outgoing):
     def _finish(self) -> None:
         """Last of all, on the reader: nobody may be inside the line when it is released."""
         self._reader_done.set()
+        self._session.meter.hung_up(time.monotonic())
         self._writer.join(_GRACE)  # a drained outbox and its close frame are on their way
         self._transport.shutdown()
         self._abandoned += self._outbox.abort()
@@ -312,7 +314,12 @@ class Connection(Outgoing):
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self.ledger.run_due(now)
+        due = self.ledger.run_due(now)
+        for told in due.tell:
+            self._inbox.put_event(told)
+        if due.spent is not None:
+            self.is_final = True
+            self._give_up(BudgetExceeded(1000, due.spent.message))
         if why := self._keepalive.dead(now):
             raise ConnectionClosedError(1006, why)
         if self._keepalive.ping_is_due(now):

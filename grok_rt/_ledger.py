@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from grok_rt._session import QUIET
 from grok_rt.errors import (
+    BudgetExceeded,
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
@@ -80,12 +81,15 @@ class Ledger:
         with self._changed:
             return self._session.next_deadline()
 
-    def run_due(self, now: float) -> None:
-        """Send what was held too long."""
+    def run_due(self, now: float) -> Step:
+        """Send what was held too long; returns what else is due."""
         with self._changed:
             due = self._session.next_deadline()
-            if due is not None and due <= now:
-                self._send(self._session.due(now).send)
+            if due is None or due > now:
+                return QUIET
+            step = self._session.due(now)
+            self._send(step.send)
+            return step
 
     # everybody
 
@@ -99,8 +103,8 @@ class Ledger:
     def error(self) -> ConnectionClosed:
         """A fresh exception with the first cause of death."""
         cause = self.cause or ConnectionClosedOK(1000)
-        clean = isinstance(cause, ConnectionClosedOK)
-        kind = ConnectionClosedOK if clean else ConnectionClosedError
+        kinds = (ConnectionClosedOK, BudgetExceeded)
+        kind = next((kind for kind in kinds if isinstance(cause, kind)), ConnectionClosedError)
         error = kind(cause.code, cause.reason, cause.cause, unsent=self.unsent)
         error.__cause__ = cause.cause
         return error

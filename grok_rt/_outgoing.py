@@ -71,10 +71,12 @@ class Outgoing(ABC):
             event = attrs.evolve(event, event_id=self.ledger.new_event_id())
         self._session.stirred_at = time.monotonic()
         self._put(_parcel(event), timeout)
+        self._session.meter.sent(event)
 
     def send_audio(self, pcm: bytes, *, bare: bool = False, timeout: float | None = None) -> None:
         """Queue sound; like `send`, without an event object on the way."""
         self._put(Parcel(sound_frame(pcm, bare=bare), len(pcm)), timeout)
+        self._session.meter.said(len(pcm))
 
     def send_newest_audio(self, pcm: bytes, *, bare: bool = False) -> int:
         """Queue sound at once, in place of the oldest sound that waits if need be.
@@ -88,6 +90,7 @@ class Outgoing(ABC):
             self._put(Parcel(frame, len(pcm)), 0.0)
         except SendQueueFull:
             dropped += len(pcm)
+        self._session.meter.said(len(pcm) - dropped)
         return dropped
 
     def update_session(self, event: events.SessionUpdate, timeout: float) -> bool:
@@ -105,6 +108,7 @@ class Outgoing(ABC):
         parcel = Parcel(frame_of(event), closes_gate=True)
 
         def send(left: float) -> None:
+            self._session.meter.sent(event)
             if self._held:
                 self._outbox.put_control(parcel.frame)
             else:

@@ -22,6 +22,7 @@ from grok_rt._calls import Calls, Declared, remember
 from grok_rt._unconfirmed import Unconfirmed
 from grok_rt._unset import UNSET, Unset
 from grok_rt.errors import ServerError
+from grok_rt.usage import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -50,6 +51,7 @@ class Step:
         instead: what the inbox gets in place of the event.
         answers_update: a `session.update` is confirmed or refused: audio may flow.
         fatal: the server has ended the session, and why.
+        spent: the budget is, so we end it.
     """
 
     send: Sequence[events.ClientEvent] = ()
@@ -57,6 +59,7 @@ class Step:
     instead: events.Event | None = None
     answers_update: bool = False
     fatal: ServerError | None = None
+    spent: events.BudgetSpent | None = None
 
 
 _NOTHING = Step()
@@ -84,6 +87,7 @@ class Session:
         declared: the functions that the application declared, by name; looked at live.
         hold_timeout: seconds of silence after which a response counts as over that may have
             died without its `response.done`.
+        meter: counts what the conversation costs.
         unwanted: is told the ids of open calls whose answers are perhaps not wanted any more;
             it must be quick, whatever thread that is.
     """
@@ -93,8 +97,11 @@ class Session:
         declared: Mapping[str, Declared],
         *,
         hold_timeout: float = 5.0,
+        meter: Meter | None = None,
         unwanted: Callable[[Collection[str]], None] = lambda _: None,
     ) -> None:
+        self.meter = Meter() if meter is None else meter
+        self._metered = self.meter.hears
         self.session_id: str | None = None
         self.conversation_id: str | None = None
         self.item_id: str | None = None
@@ -151,7 +158,10 @@ class Session:
         speaking = calls.response_id
         if speaking and getattr(event, "response_id", None) == speaking:
             calls.heard_at = now
-        book = self._books.get(type(event))
+        kind = type(event)
+        if kind in self._metered:
+            self.meter.received(event, now)
+        book = self._books.get(kind)
         return book(event, now) if book is not None else _NOTHING
 
     def _session_created(self, event: events.SessionCreated, _now: float) -> Step:
@@ -297,6 +307,8 @@ class Session:
 
     def ask(self, ask_id: str, *question: events.ClientEvent) -> Sequence[events.ClientEvent]:
         """Put a question, again after a lost line; returns what may leave now."""
+        for event in question:
+            self.meter.sent(event)
         self.unconfirmed.asked(ask_id, question)
         return () if self._suspended else question
 
@@ -343,15 +355,20 @@ class Session:
     @property
     def is_waiting(self) -> bool:
         """Whether there may be a deadline."""
-        return self._calls.is_waiting
+        return self._calls.is_waiting or self.meter.budget is not None
 
     def next_deadline(self) -> float | None:
         """When `due` has something to do at the earliest; None: never."""
-        return min(self._calls.deadlines(), default=None)
+        deadlines = [*self._calls.deadlines()]
+        if (check := self.meter.next_check()) is not None:
+            deadlines.append(check)
+        return min(deadlines, default=None)
 
     def due(self, now: float) -> Step:
-        """Release what was held too long, and answer the calls that nobody answered."""
-        return Step(send=self._calls.due(now))
+        """Release what was held too long, answer calls that nobody answered, mind the budget."""
+        told = tuple(self.meter.check(now))
+        spent = next((event for event in told if isinstance(event, events.BudgetSpent)), None)
+        return Step(send=self._calls.due(now), tell=told, spent=spent)
 
     def _release(self) -> Step:
         send = self._calls.release()

@@ -33,6 +33,7 @@ from grok_rt._tooling import ToolDecorator, Tooling, told
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS
 from grok_rt.models import SessionConfig
+from grok_rt.usage import Meter
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from grok_rt._transport import Transport
     from grok_rt.tools import Tool
+    from grok_rt.usage import Budget
 
 __all__ = ["GrokClient", "State"]
 
@@ -84,6 +86,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         transport: a factory ``(url, headers) -> Transport`` in place of a WebSocket; the
             headers show the key, in whichever way `auth` says.
         tools: functions that Grok may call, or a `ToolBox` that clients share.
+        budget: what the call may cost; then it is ended, and later calls raise `BudgetExceeded`.
         handlers: ``on_audio=``, ``on_transcript=``, ``on_function_call=``, ``on_error=``,
             ``on_speech_started=``, ``on_close=``: handlers to register at once.
     """
@@ -115,6 +118,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         allow_insecure: bool = False,
         transport: Callable[[str, Mapping[str, str]], Transport] | None = None,
         tools: Iterable[Tool | Callable[..., Any]] = (),
+        budget: Budget | None = None,
         **handlers: Unpack[HandlerKeywords],
     ) -> None:
         super().__init__(**handlers)
@@ -152,7 +156,11 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         #: schema comes from the signature, calls run in worker threads, their results or a
         #: short error text go back to Grok. An open session is told at once.
         self.tool: ToolDecorator = self._tooling.register
-        self._session = Session(self._tooling.declared, unwanted=self._tooling.runner.cancel)
+        #: What the call has cost so far: ``client.meter.read()``, at any time, after its end too.
+        self.meter = Meter(budget, resumes=conversation_id)
+        self._session = Session(
+            self._tooling.declared, meter=self.meter, unwanted=self._tooling.runner.cancel
+        )
         self._lifecycle = Lifecycle(
             opening, self._session, self._inbox, limits, configure=self._configure
         )
@@ -337,13 +345,13 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
     def cancel_response(self) -> None:
         """Stop the reply that is being made; harmless when there is none.
 
-        Function calls that it made are answered, but not spoken about.
+        Function calls that it made are answered, but not spoken about; their tools are told.
         """
         response_id, _, _ = self._lifecycle.open_connection().ledger.interrupt()
         self._send_best_effort(events.ResponseCancel, response_id=response_id or UNSET)
 
     def interrupt(self, played_ms: int | None = None) -> None:
-        """Stop the reply and tell the sinks; never waits for the server.
+        """Stop the reply, tell the sinks, and tools that work; never waits for the server.
 
         Puts an `Interrupted` event, sends `response.cancel` if a response is under way, and
         shortens the server's memory of the item to what was heard (best effort: the live

@@ -9,6 +9,7 @@
     ├── ConnectionClosed(code, reason, cause)          it was open once
     │   ├── ConnectionClosedOK
     │   └── ConnectionClosedError
+    │       └── BudgetExceeded                         the client's own budget is spent
     ├── ProtocolError
     │   ├── LocalProtocolError                         you broke the protocol
     │   └── RemoteProtocolError(close_code)            the server did
@@ -30,6 +31,7 @@ from __future__ import annotations
 __all__ = [
     "AudioError",
     "AuthenticationFailed",
+    "BudgetExceeded",
     "ConcurrencyError",
     "ConfigError",
     "ConnectFailed",
@@ -145,6 +147,10 @@ class ConnectionClosedError(ConnectionClosed):
         """Say what happened, and what to do about it."""
         text = super().__str__()
         return f"{text}; {self.hint}" if self.hint else text
+
+
+class BudgetExceeded(ConnectionClosedError):
+    """The budget that the client was given is spent, so it has ended the call."""
 
 
 class ProtocolError(GrokError):

@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from grok_rt import (
+    Budget,
     GrokClient,
     Reconnect,
     _asking,
@@ -28,6 +29,7 @@ from grok_rt import (
     client,
     doctor,
     tokens,
+    usage,
 )
 from grok_rt._line import dialling, http, refusals
 from grok_rt._liveness import Limits
@@ -38,7 +40,7 @@ from grok_rt.conversation import Conversation
 from grok_rt.simulator import journal, voice
 from grok_rt.streams import paced
 from grok_rt.testing import GrokServer
-from grok_rt.tools import Runner, Tool
+from grok_rt.tools import Runner, Tool, _workers
 
 PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
 UNITS = {"ms": 0.001, "s": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20}
@@ -102,7 +104,13 @@ LIMITS = ARGUMENTS | {
     "hold of an output": default(_session.Session, "hold_timeout"),
     "Runner(limit=)": default(Runner, "limit"),
     "Runner(idle=)": default(Runner, "idle"),
+    "calls that nobody wants before they begin": _workers._REMEMBERED,
     "calls that are remembered": _calls._REMEMBERED,
+    # usage
+    "budget=": default(GrokClient, "budget"),
+    "Budget(warn_at=)": Budget(usd=1).warn_at,
+    "calls that are counted once": usage._REMEMBERED,
+    "a packet of Opus": usage._OPUS_PACKET,
     # closing
     "close of a with block on Ctrl+C or SystemExit": client._HURRY,
     "tools that are running": _tooling._HEED,

@@ -40,6 +40,8 @@ from grok_rt.events.client import (
 )
 from grok_rt.events.local import (
     AudioDropped,
+    BudgetLow,
+    BudgetSpent,
     Closed,
     ConnectionLost,
     FunctionCalled,
@@ -112,6 +114,8 @@ __all__ = [
     "WIRE_TYPES",
     "AudioDelta",
     "AudioDropped",
+    "BudgetLow",
+    "BudgetSpent",
     "ClientEvent",
     "Closed",
     "ConnectionLost",

@@ -15,6 +15,8 @@ from grok_rt.models import FunctionCall
 
 __all__ = [
     "AudioDropped",
+    "BudgetLow",
+    "BudgetSpent",
     "Closed",
     "ConnectionLost",
     "FunctionCalled",
@@ -215,3 +217,50 @@ class AudioDropped(LocalEvent):
 
     wire_type = "local.audio_dropped"
     ms: float
+
+
+@attrs.frozen
+class BudgetLow(LocalEvent):
+    """Most of the client's budget is spent; told once for each limit.
+
+    Attributes:
+        of: which limit: ``usd``, ``minutes`` or ``tokens``.
+        spent: how much of it.
+        limit: how much there was.
+    """
+
+    wire_type = "local.budget_low"
+    of: str
+    spent: float
+    limit: float
+
+    @property
+    def message(self) -> str:
+        """How much of what is spent, in words."""
+        return f"the budget is low: {_amount(self)} are spent"
+
+
+@attrs.frozen
+class BudgetSpent(LocalEvent):
+    """The client's budget is spent, and the call is ended for it.
+
+    Attributes:
+        of: which limit: ``usd``, ``minutes`` or ``tokens``.
+        spent: how much of it.
+        limit: how much there was.
+    """
+
+    wire_type = "local.budget_spent"
+    of: str
+    spent: float
+    limit: float
+
+    @property
+    def message(self) -> str:
+        """How much of what is spent, in words."""
+        return f"the budget is spent: {_amount(self)}"
+
+
+def _amount(event: BudgetLow | BudgetSpent) -> str:
+    unit = "USD" if event.of == "usd" else event.of
+    return f"{event.spent:.4g} of {event.limit:.4g} {unit}"

@@ -49,3 +49,11 @@ def test_an_orderly_end_is_no_failure() -> None:
 def test_a_lost_connection_keeps_its_number() -> None:
     """The close code is there as a number too."""
     assert events.ConnectionLost(1006).close_code == 1006
+
+
+def test_a_budget_has_words() -> None:
+    """What is low or spent is told in the limit's own unit."""
+    low = events.BudgetLow(of="minutes", spent=8.04999, limit=10)
+    spent = events.BudgetSpent(of="usd", spent=0.5, limit=0.5)
+    assert low.message == "the budget is low: 8.05 of 10 minutes are spent"
+    assert spent.message == "the budget is spent: 0.5 of 0.5 USD"

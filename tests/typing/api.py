@@ -12,7 +12,9 @@ from typing import Literal
 
 from typing_extensions import assert_type
 
-from grok_rt import GrokClient, SessionConfig, events, on, tokens, tool
+from grok_rt import Budget, GrokClient, SessionConfig, events, on, tokens, tool
+from grok_rt.tools import cancelled
+from grok_rt.usage import PRICES
 
 # --- opening ---------------------------------------------------------------------------------
 
@@ -88,6 +90,20 @@ def weather(city: str, unit: Literal["C", "F"] = "C") -> str:
 
 assert_type(weather("Oslo"), str)
 weather(3)  # type: ignore[arg-type]
+assert_type(cancelled().wait(0.1), bool)
+
+# --- usage -----------------------------------------------------------------------------------
+
+GrokClient(budget=Budget(usd=0.5, minutes=10, tokens=50_000, warn_at=None))
+GrokClient(budget=0.5)  # type: ignore[arg-type]
+Budget(0.5)  # type: ignore[call-arg]
+assert_type(grok.meter.read().usd, float)
+grok.meter.prices = PRICES
+
+
+@grok.on(events.BudgetLow)
+def low(event: events.BudgetLow) -> None:
+    assert_type((event.of, event.spent, event.limit, event.message), tuple[str, float, float, str])
 
 
 # --- subclasses ------------------------------------------------------------------------------

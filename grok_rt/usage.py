@@ -1,0 +1,390 @@
+"""What a call costs: a meter, the prices it knows, and the budget that ends the call.
+
+The meter belongs to the session's books. The reader shows it what the server says, callers what
+they send, and the writer, whose waiting is the clock, asks whether the budget is spent: nobody
+has to pump for that. No I/O here, and no thread; its own lock lets any thread read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import attrs
+
+from grok_rt import events
+from grok_rt._unset import UNSET
+from grok_rt.audio import AudioFormat, pcm16
+from grok_rt.errors import AudioError
+from grok_rt.models import Usage
+from grok_rt.models._limits import refuse
+from grok_rt.models._wire import Maybe
+from grok_rt.models.tools import RESERVED_NAMES
+
+__all__ = ["PRICES", "Budget", "Meter", "Prices", "Reading"]
+
+_OPUS_PACKET = 0.02  # seconds: what one usually holds; its bytes do not tell
+_NOTHING = 1e-9  # sums of fractions are never quite what they should be
+_RATE = pcm16().bytes_per_second  # of both ways, before the session is configured
+_COUNTED = ("input_tokens", "output_tokens", "text_items", "tool_calls", "server_tool_calls")
+_REMEMBERED = 100  # calls that are not counted again when their item comes
+
+
+@attrs.frozen(kw_only=True)
+class Prices:
+    """What the service takes, in USD.
+
+    Attributes:
+        as_of: the day on which somebody looked.
+        per_minute: of a session, by the model's name; a model that is not here costs as much as
+            the dearest that is.
+        per_text_item: for each item that is put into the conversation, but for function results
+            and sound.
+        per_server_tool_call: for each search, and each call of an MCP tool; the service has a
+            price for them that is not known here.
+    """
+
+    as_of: date
+    per_minute: Mapping[str, float] = attrs.field(hash=False)
+    per_text_item: float = 0.0
+    per_server_tool_call: float = 0.0
+
+    def minute_of(self, model: str | None) -> float:
+        """The price of a minute with that model."""
+        return self.per_minute.get(model or "", max(self.per_minute.values(), default=0.0))
+
+
+PRICES = Prices(
+    as_of=date(2026, 10, 1),
+    per_minute={"grok-voice-think-fast-1.0": 0.05, "grok-voice-think-fast-2.0": 0.08},
+    per_text_item=0.004,
+)
+"""The prices that the service published, when somebody looked last."""
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """What a call may cost: at the first of these limits it is ended.
+
+    Attributes:
+        usd: money, by the meter's prices.
+        minutes: that the service takes money for.
+        tokens: both ways.
+        warn_at: the share of a limit at which `events.BudgetLow` tells; None: never.
+
+    Raises:
+        ConfigError: no limit at all, or one that is none.
+    """
+
+    usd: float | None = None
+    minutes: float | None = None
+    tokens: int | None = None
+    warn_at: float | None = 0.8
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        for name in ("usd", "minutes", "tokens"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and value > 0):
+                refuse(f"Budget.{name}", value, "None, or a number above 0")
+        if self.warn_at is not None and not (_is_number(self.warn_at) and 0 < self.warn_at < 1):
+            refuse("Budget.warn_at", self.warn_at, "None, or a share between 0 and 1")
+        if not list(self.limits()):
+            refuse("Budget", self, "given a limit, as in Budget(usd=0.50)")
+
+    def limits(self) -> Iterator[tuple[str, float]]:
+        """Each limit there is, with its name."""
+        for name in ("usd", "minutes", "tokens"):
+            if (value := getattr(self, name)) is not None:
+                yield name, value
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What a meter shows at one moment: all that this client has used so far.
+
+    Attributes:
+        usd: what it costs.
+        minutes: that the service takes money for. With `server_vad` those of the session, in
+            manual mode those of the sound; the service says how many after each response, and
+            what has come since is added by our own clock.
+        input_tokens: of all responses; the service does not count instructions and history.
+        output_tokens: likewise.
+        audio_in: seconds of the user's sound that were handed over.
+        audio_out: seconds of Grok's voice that came.
+        text_items: put into the conversation, each at a price.
+        tool_calls: of functions of the client's.
+        server_tool_calls: searches, and calls of MCP tools, that the server ran.
+    """
+
+    usd: float = 0.0
+    minutes: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    audio_in: float = 0.0
+    audio_out: float = 0.0
+    text_items: int = 0
+    tool_calls: int = 0
+    server_tool_calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Both ways."""
+        return self.input_tokens + self.output_tokens
+
+    def __str__(self) -> str:
+        return f"${self.usd:.3f}: {self.minutes:.2f} minutes, {self.tokens} tokens"
+
+
+class Meter:
+    """Counts what one client uses, over all its connections.
+
+    Attributes:
+        prices: by which `Reading.usd` is reckoned; may be replaced at any time.
+        budget: what ends the call; None: nothing.
+
+    Args:
+        budget: see above.
+        resumes: the id of an earlier conversation; what that has cost is not counted.
+        clock: seconds.
+
+    Raises:
+        ConfigError: the budget is none.
+    """
+
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        *,
+        resumes: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if budget is not None and not isinstance(budget, Budget):
+            refuse("budget", budget, "a Budget, such as Budget(usd=0.50)")
+        self.prices = PRICES
+        self.budget = budget
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._count = dict.fromkeys(_COUNTED, 0)
+        self._heard = {"in": 0.0, "out": 0.0}  # seconds
+        self._rates: dict[str, int | None] = {"in": _RATE, "out": _RATE}  # bytes a second
+        self._model: str | None = None
+        self._calls: deque[str] = deque(maxlen=_REMEMBERED)
+        self._warned: set[str] = set()
+        self._is_spent = False
+        # Seconds that cost money: those until `_since`, and what has come since then.
+        self._settled = 0.0
+        self._since: float | None = None  # None: there is no line
+        self._sound = 0.0
+        self._by_the_clock = False  # turn detection is off until the session is configured
+        # The service counts by conversation: where ours began, and what it had counted then.
+        self._conversation: str | None = None
+        self._resumes = resumes
+        self._began_at = 0.0
+        self._before: float | None = 0.0  # None: it will tell
+        self._books: dict[type[events.Event], Callable[[Any, float], None]] = {
+            events.SessionCreated: self._created,
+            events.SessionUpdated: self._created,
+            events.ConversationCreated: self._begin,
+            events.ResponseDone: self._charge,
+            events.ResponseOutputAudioDelta: self._audio,
+            events.ResponseAudioDelta: self._audio,
+            events.ResponseFunctionCallArgumentsDone: self._call,
+            events.ResponseOutputItemDone: self._item,
+            events.ResponseMcpCallCompleted: self._mcp_call,
+        }
+        #: What the server says that counts; nothing else need be shown to it.
+        self.hears = frozenset(self._books)
+
+    def __repr__(self) -> str:
+        return f"<Meter {self.read()}>"
+
+    def read(self) -> Reading:
+        """What it shows now. Any thread; never blocks."""
+        with self._lock:
+            return self._reading(self._clock())
+
+    # what the connection shows it
+
+    def received(self, event: events.Event, now: float) -> None:
+        """The server has said something, at `now` seconds; only `hears` counts."""
+        with self._lock:
+            if self._since is None:
+                self._since = now
+            if (book := self._books.get(type(event))) is not None:
+                book(event, now)
+
+    def sent(self, event: events.ClientEvent) -> None:
+        """The client has said something."""
+        if isinstance(event, events.InputAudioBufferAppend):
+            self.said(len(event.audio))
+            return
+        with self._lock:
+            if isinstance(event, events.SessionUpdate):
+                self._configure(event)
+            elif isinstance(event, events.ConversationItemCreate):
+                parts = event.item.content or ()
+                is_sound = bool(parts) and all(p.type in ("input_audio", "audio") for p in parts)
+                if event.item.type != "function_call_output" and not is_sound:
+                    self._count["text_items"] += 1
+
+    def said(self, size: int) -> None:
+        """The user's sound: so many bytes; fewer than none, if some were dropped after all."""
+        with self._lock:
+            self._hear("in", size)
+
+    def hung_up(self, now: float) -> None:
+        """The line is gone, and time costs nothing."""
+        with self._lock:
+            self._settle(now)
+            self._since = None
+
+    # the budget
+
+    def next_check(self) -> float | None:
+        """When the budget may be low or spent next; None: only something said can change that."""
+        with self._lock:
+            if self.budget is None or self._is_spent or self._since is None:
+                return None
+            now = self._clock()
+            reading = self._reading(now)
+            moments = [self._reached(now, reading, *limit) for limit in self.budget.limits()]
+            return min((moment for moment in moments if moment is not None), default=None)
+
+    def check(self, now: float) -> list[events.LocalEvent]:
+        """What is to be told about the budget at `now` seconds; each thing is told once."""
+        told: list[events.LocalEvent] = []
+        with self._lock:
+            if self.budget is None or self._is_spent:
+                return told
+            reading = self._reading(now)
+            for name, limit in self.budget.limits():
+                spent: float = getattr(reading, name)
+                if spent >= limit - _NOTHING:
+                    self._is_spent = True
+                    return [events.BudgetSpent(of=name, spent=spent, limit=limit)]
+                if spent >= self._warning(name, limit) - _NOTHING:
+                    self._warned.add(name)
+                    told.append(events.BudgetLow(of=name, spent=spent, limit=limit))
+        return told
+
+    # inside: all of it requires holding the lock
+
+    def _reading(self, now: float) -> Reading:
+        minutes = self._billable(now) / 60
+        count, prices = self._count, self.prices
+        usd = (
+            minutes * prices.minute_of(self._model)
+            + count["text_items"] * prices.per_text_item
+            + count["server_tool_calls"] * prices.per_server_tool_call
+        )
+        heard = self._heard
+        return Reading(
+            usd=usd, minutes=minutes, audio_in=heard["in"], audio_out=heard["out"], **count
+        )
+
+    def _billable(self, now: float) -> float:
+        if self._since is None:
+            return self._settled
+        since = max(0.0, now - self._since) if self._by_the_clock else self._sound
+        return self._settled + since
+
+    def _settle(self, now: float, seconds: float | None = None) -> None:
+        self._settled = self._billable(now) if seconds is None else seconds
+        self._sound = 0.0
+        if self._since is not None:
+            self._since = now
+
+    def _created(self, event: events.SessionCreated | events.SessionUpdated, _now: float) -> None:
+        # An update echoes what was asked for, which need not be what was resolved.
+        if isinstance(event, events.SessionCreated) or self._model is None:
+            self._model = event.session.model or self._model
+
+    def _begin(self, event: events.ConversationCreated, now: float) -> None:
+        name = event.conversation.id or None
+        if name == self._conversation is not None:
+            return  # resumed: the service goes on counting
+        self._conversation = name
+        self._settle(now)
+        self._began_at = self._settled
+        self._before = None if name == self._resumes is not None else 0.0
+        self._resumes = None
+
+    def _charge(self, event: events.ResponseDone, now: float) -> None:
+        usage = event.total_usage or Usage()
+        self._count["input_tokens"] += usage.input_tokens or 0
+        self._count["output_tokens"] += usage.output_tokens or 0
+        total = usage.billable_audio_seconds
+        if total is None or total is UNSET:
+            return  # it was not always there
+        ours = self._billable(now) - self._began_at
+        if self._before is None:
+            self._before = max(0.0, total - ours)
+        if not 0 <= ours - (total - self._before) < 1:  # it tells whole seconds
+            self._settle(now, self._began_at + total - self._before)
+
+    def _configure(self, event: events.SessionUpdate) -> None:
+        session = event.session
+        if session.audio:
+            for way, channel in (("in", session.audio.input), ("out", session.audio.output)):
+                if channel and channel.format:
+                    self._rates[way] = _rate(channel.format)
+        if session.turn_detection is not UNSET:
+            self._settle(self._clock())
+            detection = session.turn_detection
+            self._by_the_clock = bool(detection and detection.type)
+
+    def _audio(self, event: events.AudioDelta, _now: float) -> None:
+        self._hear("out", len(event.audio), event.audio_duration_ms)
+
+    def _hear(self, way: str, size: int, told_ms: Maybe[float] = UNSET) -> None:
+        # The size of compressed sound tells nothing.
+        told = told_ms / 1000 if told_ms else _OPUS_PACKET
+        rate = self._rates[way]
+        seconds = told if rate is None else size / rate
+        self._heard[way] += seconds
+        self._sound += seconds
+
+    def _call(self, event: events.ResponseFunctionCallArgumentsDone, _now: float) -> None:
+        self._called(event.call_id, event.name)
+
+    def _item(self, event: events.ResponseOutputItemDone, _now: float) -> None:
+        if event.item.type == "function_call":
+            self._called(event.item.call_id or "", event.item.name or "")
+
+    def _called(self, call_id: str, name: str) -> None:
+        """Some calls come as an event, some as an item, most as both."""
+        if call_id not in self._calls:
+            self._calls.append(call_id)
+            self._count["server_tool_calls" if name in RESERVED_NAMES else "tool_calls"] += 1
+
+    def _mcp_call(self, _event: events.ResponseMcpCallCompleted, _now: float) -> None:
+        self._count["server_tool_calls"] += 1
+
+    def _warning(self, name: str, limit: float) -> float:
+        share = None if self.budget is None or name in self._warned else self.budget.warn_at
+        return limit if share is None else limit * share
+
+    def _reached(self, now: float, reading: Reading, name: str, limit: float) -> float | None:
+        left = self._warning(name, limit) - getattr(reading, name)
+        if left <= _NOTHING:
+            return self._since  # at once: a moment that is over whatever the caller's clock says
+        if not self._by_the_clock or name == "tokens":
+            return None
+        per_minute = 1.0 if name == "minutes" else self.prices.minute_of(self._model)
+        return now + left / per_minute * 60 if per_minute else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _rate(form: AudioFormat) -> int | None:
+    try:
+        return form.bytes_per_second
+    except AudioError:
+        return None
