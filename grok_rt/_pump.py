@@ -13,6 +13,7 @@ Whoever waits for an event learns of it when all handlers have heard it.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import queue
 import threading
@@ -110,10 +111,13 @@ class Pump:
             raise error
 
     def start(self) -> None:
-        """Pump in a dispatcher thread until the connection has ended."""
+        """Pump in a dispatcher thread until the connection has ended, in the caller's context."""
+        run = contextvars.copy_context().run
         with self._turn:
             self._refuse_second_pump("start()")
-            thread = threading.Thread(target=self._dispatch, name="grok-rt-pump", daemon=True)
+            thread = threading.Thread(
+                target=run, args=(self._dispatch,), name="grok-rt-pump", daemon=True
+            )
             thread.start()
             self._thread = thread
             # Known once it runs; it waits for the lock meanwhile.

@@ -122,6 +122,13 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert link["anchor"] in anchors(target), link[0]
 
 
+@pytest.mark.parametrize("about", ["grok.ask(", "@grok.tool", "(GrokClient):"])
+def test_the_readme_shows_it_in_ten_lines(about: str) -> None:
+    """A question, a tool and a subclass take ten lines each, imports and blank lines included."""
+    block = next(block for block in blocks(ROOT / "README.md") if about in block.code)
+    assert len(block.code.splitlines()) <= 10
+
+
 def test_the_drawing_of_the_house_is_true() -> None:
     """Each file that `docs/design.md` draws is there, but the planned ones, which are not."""
     drawing = re.search(r"^grok_rt/\n(.*?)^tests/", DESIGN, re.DOTALL | re.MULTILINE)

@@ -371,3 +371,69 @@ def test_words_in_silence_are_no_speech() -> None:
     books.hear(asked("r1", "a"), late)
     books.result("a")
     assert books.hear(done("r1")) == ["call-a=ok", CREATE]
+
+
+SPEAKS = ev("input_audio_buffer.speech_started", item_id="u", audio_start_ms=1)
+
+
+def test_whoever_works_on_a_call_is_told_that_the_user_speaks() -> None:
+    """Live, a barge-in is speech while calls are open: answered ones are none of its business."""
+    books = Books()
+    books.hear(SPEAKS, asked("r1", "a", "b"), done("r1"))
+    assert books.unwanted == []
+    books.result("a")
+    books.hear(SPEAKS)
+    assert books.unwanted == ["call-b"]
+    assert books.result("b") == ["call-a=ok", "call-b=ok"]
+
+
+def test_a_barge_in_before_the_end_of_the_response_counts_as_well() -> None:
+    """The user may speak into the words behind a call, before `response.done`."""
+    books = Books()
+    books.hear(asked("r1", "a"), SPEAKS)
+    assert books.unwanted == ["call-a"]
+
+
+def test_an_interruption_is_told_to_the_calls_of_the_response_that_speaks() -> None:
+    """Of an earlier response that spoke of something else nobody said a word."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"), asked("r2", "b"))
+    books.interrupted()
+    assert books.unwanted == ["call-b"]
+
+
+def test_an_interruption_of_silence_is_told_to_all_calls() -> None:
+    """While tools work nobody speaks; what comes of them is told and spoken about."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"))
+    books.interrupted()
+    assert books.unwanted == ["call-a"]
+    assert books.result("a") == ["call-a=ok", CREATE]
+
+
+def test_who_gives_a_question_up_does_not_want_its_calls() -> None:
+    """The calls of the responses that nobody waits for are told, and not spoken about."""
+    books = Books()
+    books.hear(asked("r1", "a"), done("r1"))
+    books.forgone({"r1"})
+    assert books.unwanted == ["call-a"]
+    assert books.result("a") == ["call-a=ok"]
+
+
+def test_a_response_that_the_server_cancels_does_not_want_its_calls() -> None:
+    """The documented form of a barge-in."""
+    books = Books()
+    books.hear(asked("r1", "a"), ev("response.cancelled", response_id="r1"))
+    assert books.unwanted == ["call-a"]
+    assert books.result("a") == ["call-a=ok"]
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_conversation_that_was_lost_does_not_want_its_calls(*, resumed: bool) -> None:
+    """Where the next connection knows nothing of a call, whoever works on it is told."""
+    books = Books()
+    books.hear(ev("conversation.created", conversation={"id": "one"}), asked("r1", "a"))
+    books.lost([])
+    books.hear(ev("conversation.created", conversation={"id": "one" if resumed else "other"}))
+    books.goes_on()
+    assert books.unwanted == ([] if resumed else ["call-a"])

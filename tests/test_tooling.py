@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from callers import call_in_thread, until
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import GREETING, SOON, ScriptedTransport
 
-from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, ToolBox, events, tool
+from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, ToolBox, events, tool, tools
 from grok_rt._tooling import told
-from grok_rt.errors import LocalProtocolError, ServerError, ToolError
+from grok_rt.errors import DeadlineExceeded, LocalProtocolError, ServerError, ToolError
 from grok_rt.simulator import Script, Simulator, loopback
+from grok_rt.tools import Tool
 
 KEY = "test"
 JSON = st.recursive(
@@ -192,6 +196,231 @@ def test_a_tool_that_the_server_refuses() -> None:
         )
         with pytest.raises(ServerError):
             grok.tool(weather)
+
+
+def test_a_refused_tool_is_taken_back() -> None:
+    """What the server refused is not said again in the next update, and may be tried again."""
+    transport = ScriptedTransport()
+    transport.answers = transport.confirm_updates
+    transport.hears(*GREETING)
+    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+        transport.answers = lambda event: transport.hears(
+            {"type": "error", "error": {"type": "x", "message": "", "event_id": event["event_id"]}}
+        )
+        with pytest.raises(ServerError):
+            grok.tool(weather)
+        transport.answers = transport.confirm_updates
+        grok.update_session()
+        assert "tools" not in transport.events[-1]["session"]
+        grok.tool(weather)
+        assert [t["name"] for t in transport.events[-1]["session"]["tools"]] == ["weather"]
+
+
+def test_a_shared_box_is_looked_at_whenever_the_session_is_configured() -> None:
+    """What is added to a box later is declared with the next update, and then answered."""
+    box = ToolBox()
+    with Simulator(Script().calls("weather", city="Oslo").says("{output}")) as server:
+        with GrokClient(KEY, url=server.url, tools=box) as grok:
+            box.add(weather)
+            grok.update_session()
+            assert grok.ask("?", timeout=SOON).text == "Sleet in Oslo."
+        with GrokClient(KEY, url=server.url, tools=box):
+            pass
+        assert declared(server) == [[], ["weather"], ["weather"]]
+
+
+def test_a_name_of_the_shared_box_is_taken() -> None:
+    """A client's own tool may not hide one of the box; one that came first wins over the box's."""
+    box = ToolBox([weather])
+    grok = client(tools=box)
+    with pytest.raises(ToolError, match="'weather' already"):
+        grok.tool(weather)
+
+    @grok.tool
+    def clock() -> str:
+        """Mine."""
+        return "mine"
+
+    box.add(Tool.of(clock, description="Theirs."))
+    definitions = grok._tooling.definitions(SessionConfig.wideband())
+    assert [(d.name, d.description) for d in definitions] == [
+        ("weather", "The weather in a city."),
+        ("clock", "Mine."),
+    ]
+
+
+def test_a_call_of_a_tool_that_was_taken_away_is_answered() -> None:
+    """The model is told at once; it does not wait for a time limit."""
+    box = ToolBox([weather])
+    script = Script().calls("weather", city="Oslo").says("{output}")
+    with client(script, tools=box) as grok:
+        box.remove("weather")
+        assert grok.ask("?", timeout=SOON).text == "This tool was taken away."
+
+
+def test_a_ready_made_tool_can_be_registered() -> None:
+    """`client.tool` takes a `Tool`, with all that was said of it."""
+    grok = client()
+    grok.tool(Tool.of(weather, name="forecast", timeout=3))
+    assert [d.name for d in grok._tooling.definitions(grok.config)] == ["forecast"]
+
+
+def test_tools_may_be_registered_by_many_threads() -> None:
+    """During a session each is declared, one update after the other, and none is lost."""
+
+    def make(number: int) -> Tool:
+        return Tool.of(lambda: number, name=f"tool_{number}", description="A number.")
+
+    with Simulator() as server:
+        with GrokClient(KEY, url=server.url) as grok:
+            for call in [
+                call_in_thread(lambda number=number: grok.tool(make(number)))  # type: ignore[misc]
+                for number in range(6)
+            ]:
+                call.result(SOON)
+        assert sorted(declared(server)[-1]) == [f"tool_{number}" for number in range(6)]
+
+
+def patient(begun: threading.Event) -> Callable[[], str]:
+    """Make a tool that works until somebody cancels it."""
+
+    def wait() -> str:
+        """Wait."""
+        begun.set()
+        return "stopped" if tools.cancelled().wait(SOON) else "never told"
+
+    return wait
+
+
+SPEECH = {"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 1}
+
+
+@pytest.mark.parametrize(
+    "cancel",
+    [
+        lambda _grok, server: server.hears(SPEECH),
+        lambda grok, _server: grok.interrupt(),
+        lambda grok, _server: grok.cancel_response(),
+    ],
+    ids=["the user speaks", "interrupt", "cancel_response"],
+)
+def test_a_working_tool_is_told_that_it_is_perhaps_not_wanted(
+    cancel: Callable[[GrokClient, ScriptedTransport], None],
+) -> None:
+    """The token is set at once, whoever pumps; what the tool then returns is sent all the same."""
+    begun = threading.Event()
+    transport = ScriptedTransport()
+    transport.answers = transport.confirm_updates
+    transport.hears(*GREETING)
+    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+        grok.tool(patient(begun))
+        call = {"call_id": "c", "name": "wait", "arguments": "{}", "response_id": "r"}
+        transport.hears({"type": "response.created", "response": {"id": "r"}})
+        transport.hears({"type": "response.function_call_arguments.done", "item_id": "i", **call})
+        transport.hears({"type": "response.done", "response": {"id": "r", "status": "completed"}})
+        grok.wait_for(events.ResponseDone, timeout=SOON)
+        assert begun.wait(SOON)
+        cancel(grok, transport)
+        until(
+            lambda: transport.events[-1]["type"] in ("conversation.item.create", "response.create")
+        )
+        (output,) = [
+            event["item"]
+            for event in transport.events
+            if event["type"] == "conversation.item.create"
+        ]
+        assert (output["call_id"], output["output"]) == ("c", "stopped")
+
+
+def test_a_question_that_is_given_up_gives_its_tools_up() -> None:
+    """Nobody waits for the answer any more, so the tool that works for it is told."""
+    begun, told = threading.Event(), threading.Event()
+    with client(Script().calls("wait")) as grok:
+
+        @grok.tool
+        def wait() -> None:
+            """Wait."""
+            begun.set()
+            if tools.cancelled().wait(SOON):
+                told.set()
+
+        with pytest.raises(DeadlineExceeded):
+            grok.ask("?", timeout=0.3)
+        assert begun.is_set()
+        assert told.wait(SOON)
+
+
+def test_a_call_that_is_unwanted_before_it_begins_finds_its_token_set() -> None:
+    """The user may speak before anybody pumps: the tool that runs later knows."""
+    transport = ScriptedTransport()
+    transport.answers = transport.confirm_updates
+    transport.hears(*GREETING)
+    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+        begun = threading.Event()
+        grok.tool(patient(begun))
+        call = {"call_id": "c", "name": "wait", "arguments": "{}", "response_id": "r"}
+        transport.hears({"type": "response.created", "response": {"id": "r"}})
+        transport.hears({"type": "response.function_call_arguments.done", "item_id": "i", **call})
+        transport.hears({"type": "response.done", "response": {"id": "r", "status": "completed"}})
+        transport.hears(SPEECH, {"type": "input_audio_buffer.speech_stopped", "item_id": "u"})
+        with grok.expect(events.InputAudioBufferSpeechStopped, timeout=SOON):
+            assert not begun.is_set()
+        until(lambda: transport.events[-1]["type"] == "response.create")
+        assert transport.events[-2]["item"]["output"] == "stopped"
+
+
+def test_parallel_tools_of_any_length_get_one_spoken_continuation() -> None:
+    """0.2 s, 2 s, and 20 s that are too many: each is answered, then Grok speaks once, of all."""
+    script = Script().calls("nap", seconds=0.2).calls("nap", seconds=2).calls("nap", seconds=20)
+    failures: list[events.Failure] = []
+    released = threading.Event()
+    with Simulator(script.says("{output}")) as server:
+        with GrokClient(KEY, url=server.url, on_error=failures.append) as grok:
+
+            @grok.tool(timeout=3)
+            def nap(seconds: float) -> str:
+                """Sleep for a while."""
+                if tools.cancelled().wait(seconds):
+                    released.set()
+                return f"slept {seconds:g} s"
+
+            answer = grok.ask("?", timeout=30)
+            assert released.wait(SOON)
+        sent = [event.type for event in server.received]
+    said = "slept 0.2 s, slept 2 s, The tool gave no answer within 3 s."
+    assert (answer.text, len(answer.tool_calls)) == (said, 3)
+    assert [type for type in sent if type not in ("session.update", "response.cancel")] == [
+        *("conversation.item.create", "response.create"),
+        *("conversation.item.create",) * 3,
+        "response.create",
+    ]
+    (failure,) = failures
+    assert isinstance(failure, events.HandlerFailed)
+    assert isinstance(failure.error, DeadlineExceeded)
+    assert 3 <= answer.latency.total < 20
+
+
+CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("CALLER", default="nobody")
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["ask", "start"])
+def test_a_tool_sees_the_context_of_its_caller(*, started: bool) -> None:
+    """Context variables are those of whoever pumps: who asks, or beside `start()` who started."""
+    with client(Script().calls("who").says("{output}")) as grok:
+
+        @grok.tool
+        def who() -> str:
+            """Tell who calls."""
+            return CALLER.get()
+
+        context = contextvars.copy_context()
+        context.run(CALLER.set, "me")
+        if started:
+            context.run(grok.start)
+            assert grok.ask("?", timeout=SOON).text == "me"
+        else:
+            assert context.run(grok.ask, "?", SOON).text == "me"
+    assert CALLER.get() == "nobody"
 
 
 def test_two_tools_of_one_name() -> None:

@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from grok_rt.errors import ToolError
 
@@ -27,20 +27,17 @@ def hints(function: Callable[..., Any], name: str, known: Mapping[str, Any]) -> 
         ToolError: an annotation that means nothing here.
     """
     target = _plain(function)
-    local = {**known, **local_names(target)}
     owner = getattr(function, "__self__", None)
-    # What stands in its class comes last: there a method may have the name of a global type.
-    for names in (local, {**_class_names(owner), **local}):
-        try:
-            return get_type_hints(target, localns=names or None, include_extras=True)
-        except NameError as error:
-            unknown = error
-        except TypeError as error:
-            raise ToolError(f"tool {name!r}: an annotation cannot be read: {error}") from error
-    raise ToolError(
-        f"tool {name!r}: an annotation cannot be read: {unknown}; define it before the tool, "
-        "at the head of the module at best"
-    ) from unknown
+    names = {**_class_names(owner), **known, **local_names(target)}
+    try:
+        return get_type_hints(target, localns=names or None, include_extras=True)
+    except NameError as error:
+        raise ToolError(
+            f"tool {name!r}: an annotation cannot be read: {error}; define it before the tool, "
+            "at the head of the module at best"
+        ) from error
+    except TypeError as error:
+        raise ToolError(f"tool {name!r}: an annotation cannot be read: {error}") from error
 
 
 def local_names(function: Callable[..., Any]) -> dict[str, Any]:
@@ -95,5 +92,11 @@ def _is_filled(cell: Any) -> bool:
 
 
 def _class_names(owner: object) -> dict[str, Any]:
+    """The types in the class of a method; what else stands there hides no type of its name."""
     cls = owner if isinstance(owner, type) else type(owner)
-    return {name: value for each in reversed(cls.__mro__) for name, value in vars(each).items()}
+    return {
+        name: value
+        for each in reversed(cls.__mro__)
+        for name, value in vars(each).items()
+        if isinstance(value, type) or get_origin(value) is not None
+    }

@@ -19,8 +19,10 @@ class Books(Session):
             {
                 "weather": Declared(answered_by="weather", timeout=timeouts.get("weather", 60.0)),
                 "clock": Declared(timeout=timeouts.get("clock", 60.0)),
-            }
+            },
+            unwanted=lambda calls: self.unwanted.extend(calls),
         )
+        self.unwanted: list[str] = []
         self.left: list[str] = []
         self.ids: list[str] = []
         self.told: list[events.LocalEvent] = []

@@ -86,6 +86,7 @@ def default(value: str = "C") -> None: ...
 def strange(value: object = object()) -> None: ...
 
 
+INT = {"type": "integer", "description": "how many"}
 VISIT = Visit(dt.date(2026, 1, 2), Visit(dt.date(2026, 2, 3)))
 
 # A function, what a model may send for `value`, and what the function then gets.
@@ -184,6 +185,38 @@ def test_positional_only_parameters_are_given_by_position() -> None:
     def function(a: int, /, b: int = 2, *, c: int = 3) -> None: ...
 
     assert signature(function).bind('{"a": 1, "c": 4}') == ([1], {"b": 2, "c": 4})
+
+
+def test_any_name_of_a_parameter_will_do() -> None:
+    """Names that mean something to Python or to msgspec are names like others to the model."""
+
+    def function(_v: int, __w: int = 1, *, __struct_fields__: int = 2) -> None: ...
+
+    made = signature(function)
+    assert list(made.schema["properties"]) == ["_v", "__w", "__struct_fields__"]
+    assert made.bind('{"_v": 1, "__w": 3}')[1] == {"_v": 1, "__w": 3, "__struct_fields__": 2}
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema"),
+    [
+        (Annotated[int, "how many"] | None, {"anyOf": [INT, {"type": "null"}]}),
+        (list[Annotated[int, "how many"]], {"type": "array", "items": INT}),
+        (dict[str, Annotated[int, "how many"]], {"type": "object", "additionalProperties": INT}),
+    ],
+)
+def test_a_text_inside_a_type(hint: Any, schema: dict[str, Any]) -> None:
+    """`Annotated` explains at any depth, not only a whole parameter."""
+
+    def function(value: Any) -> None: ...
+
+    function.__annotations__["value"] = hint
+    assert signature(function).schema["properties"]["value"] == schema
+
+
+def test_a_nested_object_that_needs_nothing() -> None:
+    """An empty list of what is required is left out at any depth."""
+    assert "required" not in json.dumps(signature(search).schema["properties"])
 
 
 class Callee:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +106,16 @@ async def generated() -> Any:
     yield 1
 
 
+class Waiter:
+    """An object that is called, and answers later."""
+
+    async def __call__(self) -> None: ...
+
+
+def endless() -> Iterator[int]:
+    yield 1
+
+
 @pytest.mark.parametrize(
     ("register", "sentence"),
     [
@@ -121,12 +132,53 @@ async def generated() -> Any:
         (lambda: Tool.of("weather"), "'weather' is not a function"),  # type: ignore[arg-type]
         (lambda: Tool.of(asynchronous), "'asynchronous' is async"),
         (lambda: Tool.of(generated), "'generated' is async"),
+        (lambda: Tool.of(Waiter(), name="waiter"), "'waiter' is async"),
+        (lambda: Tool.of(functools.partial(asynchronous), name="part"), "'part' is async"),
+        (lambda: Tool.of(endless), "'endless' is a generator"),
+        (lambda: Tool.of(weather, timeout="5"), "not '5'"),  # type: ignore[arg-type]
+        (lambda: Tool.of(weather, timeout=True), "not True"),
+        (lambda: Tool.of(weather, name=7), "7 must be 1 to 64"),  # type: ignore[arg-type]
     ],
 )
 def test_refused(register: Callable[[], object], sentence: str) -> None:
     """What the service would refuse, or could never call, is refused at registration."""
     with pytest.raises(ToolError, match=sentence):
         register()
+
+
+def test_a_box_takes_tools_from_any_thread() -> None:
+    """Of many threads that add a tool of one name, one succeeds; all others are told."""
+    box, refused, start = ToolBox(), queue.Queue[ToolError](), threading.Barrier(8)
+
+    def add() -> None:
+        start.wait(WAIT)
+        try:
+            box.add(weather)
+        except ToolError as error:
+            refused.put(error)
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert (len(box), refused.qsize()) == (1, 7)
+
+
+def test_a_tool_can_be_taken_out() -> None:
+    """What was taken out is gone, and its name is free."""
+    box = ToolBox([weather])
+    made = box.remove("weather")
+    assert made is not None
+    assert box.remove("weather") is None
+    assert box.add(made) is made
+
+
+def test_a_coroutine_is_no_result() -> None:
+    """A plain function that returns a coroutine fails like one that raises, and says why."""
+    made = Tool.of(lambda: asynchronous(), name="later")
+    with pytest.raises(TypeError, match="'later' returned a coroutine"):
+        made.answer("")
 
 
 # -- on classes ----------------------------------------------------------------------------------

@@ -162,6 +162,15 @@ def test_cancel_sets_the_token_and_the_result_counts(workers: Workers) -> None:
     assert done.next() == Result(value=True)
 
 
+def test_work_may_be_cancelled_before_it_comes(workers: Workers) -> None:
+    """A call that is not wanted before it begins finds its cancellation set, and only that one."""
+    done = Results()
+    workers.cancel(["early"])
+    for key in ("early", "other", None):
+        workers.submit(lambda: cancelled().is_set(), done, timeout=WAIT, key=key)
+        assert done.next() == Result(value=key == "early")
+
+
 def test_outside_of_work_nothing_is_cancelled() -> None:
     """A function that looks at the token can be called directly."""
     assert not cancelled().is_set()
