@@ -401,10 +401,10 @@ def test_a_budget_of_money_ends_the_call() -> None:
 
 def test_a_budget_of_minutes_needs_no_pump_and_no_event() -> None:
     """Time runs out though nobody pumps and nothing is said; the client does not reconnect."""
-    budget = Budget(minutes=0.005)
+    budget, always = Budget(minutes=0.005), Reconnect(causes={1000})
     with (
         Simulator() as server,
-        GrokClient("k", url=server.url, budget=budget, reconnect=Reconnect()) as grok,
+        GrokClient("k", url=server.url, budget=budget, reconnect=always) as grok,
     ):
         until(lambda: grok.state == "closed")
         with pytest.raises(BudgetExceeded):
