@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from grok_rt import events
 from grok_rt._settings import session_config
 from grok_rt._unset import UNSET
-from grok_rt.errors import AudioError
+from grok_rt.errors import AudioError, DeadlineExceeded
 from grok_rt.models import Resumption, SessionConfig, SessionUpdatePayload
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ class GrokConfigurer:
         self._send_config(connection, self.config, max(0.0, min(_UPDATE_TIMEOUT, left)))
 
     def _send_config(self, connection: Connection, config: SessionConfig, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        if not self._tooling.declaring.acquire(timeout=timeout):
+            raise DeadlineExceeded(f"an earlier session.update has no answer after {timeout:.3g} s")
+        try:
+            self._declare(connection, config, max(0.0, deadline - time.monotonic()))
+        finally:
+            self._tooling.declaring.release()
+
+    def _declare(self, connection: Connection, config: SessionConfig, timeout: float) -> None:
         config = session_config(config)
         config = config.with_tools(self._tooling.definitions(config))
         if self._lifecycle.policy is not None and config.resumption is UNSET:

@@ -195,6 +195,7 @@ class Session:
         return _NOTHING
 
     def _audio(self, event: events.AudioDelta, _now: float) -> Step:
+        self.meter.heard(event)
         if self._speaks(event.response_id, event.item_id):
             self.item_bytes += len(event.audio)
         return QUIET

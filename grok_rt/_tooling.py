@@ -8,6 +8,7 @@ outputs go to the session's books, which decide when they may leave.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from grok_rt import events
@@ -55,6 +56,7 @@ class Tooling:
     Attributes:
         declared: what the session was told of, by name.
         runner: runs the calls; it knows nothing of the client.
+        declaring: held while the session is told what there is, so that who tells last tells all.
 
     Args:
         owner: the client, whose marked methods are tools.
@@ -80,6 +82,7 @@ class Tooling:
         for each in marked_tools(owner):
             self._add(each)
         self.runner = Runner()
+        self.declaring = threading.Lock()
         self._inbox = inbox
         self._answer = answer
         self._registered = registered

@@ -29,7 +29,6 @@ __all__ = ["PRICES", "Budget", "Meter", "Prices", "Reading"]
 
 _OPUS_PACKET = 0.02  # seconds: what one usually holds; its bytes do not tell
 _NOTHING = 1e-9  # sums of fractions are never quite what they should be
-_RATE = pcm16().bytes_per_second  # of both ways, before the session is configured
 _COUNTED = ("input_tokens", "output_tokens", "text_items", "tool_calls", "server_tool_calls")
 _REMEMBERED = 100  # calls that are not counted again when their item comes
 
@@ -140,6 +139,32 @@ class Reading:
         return f"${self.usd:.3f}: {self.minutes:.2f} minutes, {self.tokens} tokens"
 
 
+@attrs.define(eq=False)
+class _Sound:
+    """Sound one way: bytes, which only grow, so that the reader can count them without a lock."""
+
+    size: int = 0
+    rate: int | None = pcm16().bytes_per_second  # None: compressed, and `size` tells nothing
+    _seconds: float = 0.0  # of what came before `_mark`
+    _mark: int = 0
+
+    @property
+    def seconds(self) -> float:
+        size = self.size - self._mark
+        return self._seconds + (0.0 if self.rate is None else size / self.rate)
+
+    def change(self, form: AudioFormat) -> None:
+        """From now on a second weighs something else."""
+        self._seconds, self._mark = self.seconds, self.size
+        try:
+            self.rate = form.bytes_per_second
+        except AudioError:
+            self.rate = None
+
+    def add_packet(self, told_ms: Maybe[float] = UNSET) -> None:
+        self._seconds += told_ms / 1000 if told_ms else _OPUS_PACKET
+
+
 class Meter:
     """Counts what one client uses, over all its connections.
 
@@ -170,8 +195,7 @@ class Meter:
         self._clock = clock
         self._lock = threading.Lock()
         self._count = dict.fromkeys(_COUNTED, 0)
-        self._heard = {"in": 0.0, "out": 0.0}  # seconds
-        self._rates: dict[str, int | None] = {"in": _RATE, "out": _RATE}  # bytes a second
+        self._in, self._out = _Sound(), _Sound()
         self._model: str | None = None
         self._calls: deque[str] = deque(maxlen=_REMEMBERED)
         self._warned: set[str] = set()
@@ -179,7 +203,7 @@ class Meter:
         # Seconds that cost money: those until `_since`, and what has come since then.
         self._settled = 0.0
         self._since: float | None = None  # None: there is no line
-        self._sound = 0.0
+        self._sound_before = 0.0  # seconds of sound until then
         self._by_the_clock = False  # turn detection is off until the session is configured
         # The service counts by conversation: where ours began, and what it had counted then.
         self._conversation: str | None = None
@@ -191,13 +215,11 @@ class Meter:
             events.SessionUpdated: self._created,
             events.ConversationCreated: self._begin,
             events.ResponseDone: self._charge,
-            events.ResponseOutputAudioDelta: self._audio,
-            events.ResponseAudioDelta: self._audio,
             events.ResponseFunctionCallArgumentsDone: self._call,
             events.ResponseOutputItemDone: self._item,
             events.ResponseMcpCallCompleted: self._mcp_call,
         }
-        #: What the server says that counts; nothing else need be shown to it.
+        #: What the server says that counts, besides sound; nothing else need be shown to it.
         self.hears = frozenset(self._books)
 
     def __repr__(self) -> str:
@@ -235,7 +257,15 @@ class Meter:
     def said(self, size: int) -> None:
         """The user's sound: so many bytes; fewer than none, if some were dropped after all."""
         with self._lock:
-            self._hear("in", size)
+            if self._in.rate is None:
+                self._in.add_packet()
+            self._in.size += size
+
+    def heard(self, event: events.AudioDelta) -> None:
+        """Grok's sound; by the reader alone, for here is no lock: it comes often."""
+        if self._out.rate is None:
+            self._out.add_packet(event.audio_duration_ms)
+        self._out.size += len(event.audio)
 
     def hung_up(self, now: float) -> None:
         """The line is gone, and time costs nothing."""
@@ -282,20 +312,24 @@ class Meter:
             + count["text_items"] * prices.per_text_item
             + count["server_tool_calls"] * prices.per_server_tool_call
         )
-        heard = self._heard
         return Reading(
-            usd=usd, minutes=minutes, audio_in=heard["in"], audio_out=heard["out"], **count
+            usd=usd,
+            minutes=minutes,
+            audio_in=self._in.seconds,
+            audio_out=self._out.seconds,
+            **count,
         )
 
     def _billable(self, now: float) -> float:
         if self._since is None:
             return self._settled
-        since = max(0.0, now - self._since) if self._by_the_clock else self._sound
-        return self._settled + since
+        if self._by_the_clock:
+            return self._settled + max(0.0, now - self._since)
+        return self._settled + self._in.seconds + self._out.seconds - self._sound_before
 
     def _settle(self, now: float, seconds: float | None = None) -> None:
         self._settled = self._billable(now) if seconds is None else seconds
-        self._sound = 0.0
+        self._sound_before = self._in.seconds + self._out.seconds
         if self._since is not None:
             self._since = now
 
@@ -330,24 +364,13 @@ class Meter:
     def _configure(self, event: events.SessionUpdate) -> None:
         session = event.session
         if session.audio:
-            for way, channel in (("in", session.audio.input), ("out", session.audio.output)):
-                if channel and channel.format:
-                    self._rates[way] = _rate(channel.format)
+            for sound, way in ((self._in, session.audio.input), (self._out, session.audio.output)):
+                if way and way.format:
+                    sound.change(way.format)
         if session.turn_detection is not UNSET:
             self._settle(self._clock())
             detection = session.turn_detection
             self._by_the_clock = bool(detection and detection.type)
-
-    def _audio(self, event: events.AudioDelta, _now: float) -> None:
-        self._hear("out", len(event.audio), event.audio_duration_ms)
-
-    def _hear(self, way: str, size: int, told_ms: Maybe[float] = UNSET) -> None:
-        # The size of compressed sound tells nothing.
-        told = told_ms / 1000 if told_ms else _OPUS_PACKET
-        rate = self._rates[way]
-        seconds = told if rate is None else size / rate
-        self._heard[way] += seconds
-        self._sound += seconds
 
     def _call(self, event: events.ResponseFunctionCallArgumentsDone, _now: float) -> None:
         self._called(event.call_id, event.name)
@@ -381,10 +404,3 @@ class Meter:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _rate(form: AudioFormat) -> int | None:
-    try:
-        return form.bytes_per_second
-    except AudioError:
-        return None

@@ -64,7 +64,10 @@ class Bench:
 
     def hears(self, *heard: events.Event) -> None:
         for event in heard:
-            self.meter.received(event, self.now)
+            if isinstance(event, events.AudioDelta):
+                self.meter.heard(event)
+            else:
+                self.meter.received(event, self.now)
 
     def answer(self, billable: float | None = None, **usage: Any) -> None:
         """Let a response end."""
