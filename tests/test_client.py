@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from callers import until
 from scripted import GREETING, SOON, ScriptedTransport, in_background
 
 from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, events, on
@@ -378,6 +379,8 @@ def test_sound_that_must_not_wait() -> None:
     """`block=False` raises at once where there is no room; `drop_oldest` tells what it cost."""
     with scripted(send_timeout=60) as (grok, transport):
         transport.valve.clear()
+        grok.send_audio(PCM)
+        until(lambda: grok._lifecycle.connection()._in_flight)  # the writer is stuck, with one
         with contextlib.suppress(SendQueueFull):
             while True:
                 grok.send_audio(PCM, block=False)
