@@ -29,7 +29,6 @@ from grok_rt import (
     client,
     doctor,
     tokens,
-    usage,
 )
 from grok_rt._line import dialling, http, refusals
 from grok_rt._liveness import Limits
@@ -41,6 +40,7 @@ from grok_rt.simulator import journal, voice
 from grok_rt.streams import paced
 from grok_rt.testing import GrokServer
 from grok_rt.tools import Runner, Tool, _workers
+from grok_rt.usage import _meter
 
 PAGE = Path(__file__).parents[1] / "docs" / "limits.md"
 UNITS = {"ms": 0.001, "s": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20}
@@ -109,8 +109,8 @@ LIMITS = ARGUMENTS | {
     # usage
     "budget=": default(GrokClient, "budget"),
     "Budget(warn_at=)": Budget(usd=1).warn_at,
-    "calls that are counted once": usage._REMEMBERED,
-    "a packet of Opus": usage._OPUS_PACKET,
+    "calls that are counted once": _meter._REMEMBERED,
+    "a packet of Opus": _meter._OPUS_PACKET,
     # closing
     "close of a with block on Ctrl+C or SystemExit": client._HURRY,
     "tools that are running": _tooling._HEED,

@@ -1,8 +1,7 @@
-"""What a call costs: a meter, the prices it knows, and the budget that ends the call.
+"""`Meter`: counts what one client uses, over all its connections.
 
-The meter belongs to the session's books. The reader shows it what the server says, callers what
-they send, and the writer, whose waiting is the clock, asks whether the budget is spent: nobody
-has to pump for that. No I/O here, and no thread; its own lock lets any thread read.
+The reader shows it what the server says, callers what they send, and the writer, whose waiting is
+the clock, asks whether the budget is spent. Its own lock lets any thread read.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -24,119 +22,14 @@ from grok_rt.models import Usage
 from grok_rt.models._limits import refuse
 from grok_rt.models._wire import Maybe
 from grok_rt.models.tools import RESERVED_NAMES
+from grok_rt.usage._terms import PRICES, Budget, Reading
 
-__all__ = ["PRICES", "Budget", "Meter", "Prices", "Reading"]
+__all__ = ["Meter"]
 
 _OPUS_PACKET = 0.02  # seconds: what one usually holds; its bytes do not tell
 _NOTHING = 1e-9  # sums of fractions are never quite what they should be
 _COUNTED = ("input_tokens", "output_tokens", "text_items", "tool_calls", "server_tool_calls")
 _REMEMBERED = 100  # calls that are not counted again when their item comes
-
-
-@attrs.frozen(kw_only=True)
-class Prices:
-    """What the service takes, in USD.
-
-    Attributes:
-        as_of: the day on which somebody looked.
-        per_minute: of a session, by the model's name; a model that is not here costs as much as
-            the dearest that is.
-        per_text_item: for each item that is put into the conversation, but for function results
-            and sound.
-        per_server_tool_call: for each search, and each call of an MCP tool; the service has a
-            price for them that is not known here.
-    """
-
-    as_of: date
-    per_minute: Mapping[str, float] = attrs.field(hash=False)
-    per_text_item: float = 0.0
-    per_server_tool_call: float = 0.0
-
-    def minute_of(self, model: str | None) -> float:
-        """The price of a minute with that model."""
-        return self.per_minute.get(model or "", max(self.per_minute.values(), default=0.0))
-
-
-PRICES = Prices(
-    as_of=date(2026, 10, 1),
-    per_minute={"grok-voice-think-fast-1.0": 0.05, "grok-voice-think-fast-2.0": 0.08},
-    per_text_item=0.004,
-)
-"""The prices that the service published, when somebody looked last."""
-
-
-@attrs.frozen(kw_only=True)
-class Budget:
-    """What a call may cost: at the first of these limits it is ended.
-
-    Attributes:
-        usd: money, by the meter's prices.
-        minutes: that the service takes money for.
-        tokens: both ways.
-        warn_at: the share of a limit at which `events.BudgetLow` tells; None: never.
-
-    Raises:
-        ConfigError: no limit at all, or one that is none.
-    """
-
-    usd: float | None = None
-    minutes: float | None = None
-    tokens: int | None = None
-    warn_at: float | None = 0.8
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse what makes no sense."""
-        for name in ("usd", "minutes", "tokens"):
-            value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value > 0):
-                refuse(f"Budget.{name}", value, "None, or a number above 0")
-        if self.warn_at is not None and not (_is_number(self.warn_at) and 0 < self.warn_at < 1):
-            refuse("Budget.warn_at", self.warn_at, "None, or a share between 0 and 1")
-        if not list(self.limits()):
-            refuse("Budget", self, "given a limit, as in Budget(usd=0.50)")
-
-    def limits(self) -> Iterator[tuple[str, float]]:
-        """Each limit there is, with its name."""
-        for name in ("usd", "minutes", "tokens"):
-            if (value := getattr(self, name)) is not None:
-                yield name, value
-
-
-@attrs.frozen(kw_only=True)
-class Reading:
-    """What a meter shows at one moment: all that this client has used so far.
-
-    Attributes:
-        usd: what it costs.
-        minutes: that the service takes money for. With `server_vad` those of the session, in
-            manual mode those of the sound; the service says how many after each response, and
-            what has come since is added by our own clock.
-        input_tokens: of all responses; the service does not count instructions and history.
-        output_tokens: likewise.
-        audio_in: seconds of the user's sound that were handed over.
-        audio_out: seconds of Grok's voice that came.
-        text_items: put into the conversation, each at a price.
-        tool_calls: of functions of the client's.
-        server_tool_calls: searches, and calls of MCP tools, that the server ran.
-    """
-
-    usd: float = 0.0
-    minutes: float = 0.0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    audio_in: float = 0.0
-    audio_out: float = 0.0
-    text_items: int = 0
-    tool_calls: int = 0
-    server_tool_calls: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """Both ways."""
-        return self.input_tokens + self.output_tokens
-
-    def __str__(self) -> str:
-        return f"${self.usd:.3f}: {self.minutes:.2f} minutes, {self.tokens} tokens"
 
 
 @attrs.define(eq=False)
@@ -400,7 +293,3 @@ class Meter:
             return None
         per_minute = 1.0 if name == "minutes" else self.prices.minute_of(self._model)
         return now + left / per_minute * 60 if per_minute else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
