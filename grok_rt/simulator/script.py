@@ -44,6 +44,7 @@ class Script:
         self._transcripts: list[str] = []
         self._replies: list[Reply] = []
         self._rules: list[tuple[Matcher, Script]] = []
+        self._wait = 0.0  # before the next response
         self._is_open = False  # whether the last response may still grow
 
     @classmethod
@@ -84,14 +85,10 @@ class Script:
         `packets` is the sound of it for sessions that want Opus; there is no encoder here, so
         they get silence without.
         """
-        wait = 0.0
-        if self._is_open and not self._last.calls:  # what `waits` left belongs to this response
-            wait = self._last.wait_to_call if self._last.text else self._replies.pop().wait
-            if self._replies:
-                self._last = attrs.evolve(self._last, wait_to_call=0.0)
-        self._replies.append(Reply(text, packets=tuple(packets), wait=wait))
-        self._is_open = True
-        return self
+        if self._is_open and not self._last.calls:  # what it waits for is this response
+            self._wait += self._last.wait_to_call
+            self._last = attrs.evolve(self._last, wait_to_call=0.0)
+        return self._begin(Reply(text, packets=tuple(packets)))
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
         """Call a client's function, in the response that `says` or `calls` before it began."""
@@ -123,8 +120,8 @@ class Script:
         if self._is_open and self._last.text and not self._last.calls:
             self._last = attrs.evolve(self._last, wait_to_call=self._last.wait_to_call + seconds)
         else:
-            self._replies.append(Reply(wait=seconds))
-            self._is_open = True
+            self._wait += seconds
+            self._is_open = False
         return self
 
     def fails(
@@ -142,7 +139,7 @@ class Script:
         if self._is_open:
             self._last = attrs.evolve(self._last, failure=failure)
         else:
-            self._replies.append(Reply(failure=failure))
+            self._begin(Reply(failure=failure))
         return self.then()
 
     def then(self) -> Script:
@@ -169,14 +166,17 @@ class Script:
 
     def replies(self, reply: Reply) -> Script:
         """A whole response."""
-        self._replies.append(reply)
-        return self.then()
+        return self._begin(reply).then()
+
+    def _begin(self, reply: Reply) -> Script:
+        self._replies.append(attrs.evolve(reply, wait=reply.wait + self._wait))
+        self._wait, self._is_open = 0.0, True
+        return self
 
     def _call(self, call: Call) -> Script:
         if not self._is_open:
-            self._replies.append(Reply())
+            self._begin(Reply())
         self._last = attrs.evolve(self._last, calls=(*self._last.calls, call))
-        self._is_open = True
         return self
 
     @property
@@ -191,7 +191,9 @@ class Script:
 
     def play(self) -> Performance:
         """A performance from the beginning."""
-        return Performance(deque(self._transcripts), deque(self._replies), tuple(self._rules))
+        return Performance(
+            deque(self._transcripts), deque(self._replies), tuple(self._rules), self._wait
+        )
 
 
 @attrs.define
@@ -201,6 +203,7 @@ class Performance:
     _transcripts: deque[str]
     _replies: deque[Reply]
     _rules: tuple[tuple[Matcher, Script], ...] = ()
+    _wait: float = 0.0  # before whatever comes behind the end
     _found: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
     _branch: Performance | None = attrs.field(default=None, init=False)
 
@@ -219,10 +222,9 @@ class Performance:
             self.turn_off(context)
         reply = self.go_on(context)
         if reply is None:
-            return truth(context.prompt)
-        if reply.text or reply.calls or reply.failure:
-            return reply
-        return attrs.evolve(truth(context.prompt), wait=reply.wait)
+            reply = attrs.evolve(truth(context.prompt), wait=self._wait)
+            self._wait = 0.0
+        return reply
 
     def turn_off(self, context: Context) -> bool:
         """Take the branch that matches, if any does: the innermost script's first."""

@@ -74,6 +74,8 @@ def test_a_tool_may_have_any_argument() -> None:
         ),
         (Script().waits(2).calls("b"), [Reply(calls=(Call("b"),), wait=2)]),
         (Script().waits(2).fails("X"), [Reply(wait=2, failure=Failure("X"))]),
+        (Script().waits(2).hears("Hm?").says("A"), [Reply("A", wait=2)]),
+        (Script().says("").says("A"), [Reply(""), Reply("A")]),
         (Script().waits(2), [Reply("Hello, I am the simulator. Say or write something.", wait=2)]),
     ],
 )
