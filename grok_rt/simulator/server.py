@@ -1,54 +1,39 @@
-"""The simulator as a WebSocket server on a real socket.
+"""The simulator as a server on a real socket: who is let in, what begins, and how it ends.
 
-Each session has two threads: the server's own reads and feeds the peer, one of ours sends what
-is due. `websockets` serves the protocol, so that the client is never tested against its own code.
+What users call runs in their threads; who is let in is decided in the server's own, which is
+`service.py`'s. One session on its connection is `line.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import socket
-import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
-from grok_rt._framing import BINARY, TEXT
-from grok_rt.errors import MissingExtra
-from grok_rt.simulator.behaviour import LIVE, Behaviour
-from grok_rt.simulator.clock import Clock
-from grok_rt.simulator.hearing import ENERGY, Hearing
+from grok_rt.simulator import faults as f
 from grok_rt.simulator.mint import Mint
-from grok_rt.simulator.pacing import PacedPeer
 from grok_rt.simulator.peer import Peer
-from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, too_many
-from grok_rt.simulator.rest import Post, created, first_bytes, http_answer, read_post
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, offered
+from grok_rt.simulator.rest import created
+from grok_rt.simulator.sabotage import Sabotage
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from websockets.http11 import Request, Response
-    from websockets.sync.server import Server, ServerConnection
-
     from grok_rt.events import Event
-    from grok_rt.simulator.brain import Brain
     from grok_rt.simulator.conversation import Conversation
+    from grok_rt.simulator.dashboard import Dashboard
+    from grok_rt.simulator.http import Request
+    from grok_rt.simulator.line import SessionLine
+    from grok_rt.simulator.script import Script
+    from grok_rt.simulator.service import Lasting, Service
 
 __all__ = ["Simulator"]
 
 _PATH = "/v1/realtime"
 _TOKENS_PATH = f"{_PATH}/client_secrets"
-_CLOSE_TIMEOUT = 1.0
-
-_logger = logging.getLogger("grok_rt.simulator")
-_logger.addHandler(logging.NullHandler())
-
-
-class _Done(Exception):
-    """Nothing is left for the WebSocket server to do."""
 
 
 class Simulator:
@@ -59,34 +44,36 @@ class Simulator:
         with Simulator(Script().says("Hello.")) as server:
             client = GrokClient(url=server.url, api_key="any")
 
+    All sessions run in one thread: what a script does that blocks, blocks them all.
+
     Args:
-        script: what each session hears and says, a `Script` or a function of the `Context`;
-            the truth about what it was sent without one.
+        script: what each session hears and says; the truth about what it was sent without one.
         host: where to listen.
         port: 0 for a free one.
         api_key: the only key that is let in, beside the tokens made here; None lets any in.
         latency: seconds from the end of a turn to the first message of the answer.
         pace: seconds of audio sent per second.
         realtime: send audio no faster than it plays, as with ``pace=1``.
+        chunk_ms: milliseconds of audio in each message; None for the sizes seen live.
         refuse: refuse every handshake, and every token, with this HTTP status; may be changed
             while it runs.
-        ssl_context: serve ``wss://`` with it.
+        faults: what goes wrong, of `grok_rt.simulator.faults`.
+        max_sessions: how many may be open at once; who comes too many is refused with 429.
+        tls: serve ``wss://`` with a certificate made for this run; `authority` is who to trust.
+        ssl_context: serve ``wss://`` with a certificate of yours.
+        dashboard: show what goes on as a page at ``/``; ``/healthz`` is always there.
         max_duration: seconds after which a session is ended.
         inactivity: seconds without a client event after which it is ended.
-        max_sessions: how many may be open at once; one more is refused with 429. xAI's pages
-            have said 10 and 100.
-        behaviour: the ways of the service, where there are several.
-        documented_shapes: do all as xAI's documentation has it, where live differs.
-        clock: the time of all sessions and tokens, so that a test can let it jump.
-        hearing: what the sessions hear with; the energy of the sound alone by default.
+        remembered: bytes of its client's events that each session keeps for `received`.
 
     Raises:
-        MissingExtra: at `start`, when `websockets` is not installed.
+        ConfigError: a fault that needs a certificate of its own, and `ssl_context`.
+        MissingExtra: at `start`, for `tls`, when `trustme` is not installed.
     """
 
     def __init__(
         self,
-        script: Brain | None = None,
+        script: Script | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -94,101 +81,90 @@ class Simulator:
         latency: float = 0.05,
         pace: float = 8.0,
         realtime: bool = False,
+        chunk_ms: float | None = None,
         refuse: int | Refusal | None = None,
+        faults: Sequence[f.Fault] = (),
+        max_sessions: int | None = None,
+        tls: bool = False,
         ssl_context: ssl.SSLContext | None = None,
+        dashboard: bool = False,
         max_duration: float = 7200.0,
         inactivity: float = 900.0,
-        max_sessions: int | None = None,
-        behaviour: Behaviour = LIVE,
-        documented_shapes: bool = False,
-        clock: Clock | None = None,
-        hearing: Hearing = ENERGY,
+        remembered: int = 64 << 20,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
         """The service's end of every session, in the order they were opened."""
+        self.authority: bytes | None = None
+        """With `tls`: the certificate of who signed ours, as PEM; once it has started."""
         self._script = script
         self._address = (host, port)
         self._api_key = api_key
-        self._clock = clock or Clock()
-        self._mint = Mint(self._clock.time)
+        self._faults = tuple(faults)
         self._max_sessions = max_sessions
+        skew = sum(each.seconds for each in faults if isinstance(each, f.ClockSkew))
+        self._mint = Mint(lambda: time.time() + skew)
+        self._tls = tls
         self._ssl = ssl_context
         self._options: dict[str, Any] = {
             "latency": latency,
             "pace": 1.0 if realtime else pace,
+            "chunk_ms": chunk_ms,
             "max_duration": max_duration,
             "inactivity": inactivity,
-            "behaviour": behaviour,
-            "documented_shapes": documented_shapes,
-            "hearing": hearing,
+            "remembered": remembered,
         }
+        self._has_dashboard = dashboard
+        self._dashboard: Dashboard | None = None
         self._archive: dict[str, Conversation] = {}
-        self._lock = threading.Lock()
-        self._accepted: dict[socket.socket, threading.Thread] = {}
-        self._live: dict[PacedPeer, socket.socket] = {}
-        self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._lines: list[SessionLine] = []
+        self._opened = 0
+        self._refused: Counter[int] = Counter()
+        self._service: Service | None = None
+        self._ending = False
 
     # --- running -----------------------------------------------------------------------
 
     def start(self) -> Simulator:
-        """Listen. When it returns, clients can connect."""
-        try:
-            from websockets.sync.server import serve
-        except ImportError as error:
-            raise MissingExtra("websockets", "simulator", "The simulator's server") from error
-        self._stopping = False
-        self._server = server = serve(
-            self._serve,
-            *self._address,
-            ssl=self._ssl,
-            select_subprotocol=lambda _, offers: self._subprotocol(offers),
-            process_request=lambda _, request: self._door(request),
-            create_connection=self._receive,  # type: ignore[arg-type]  # a wrapper, as it allows
-            compression=None,
-            ping_interval=None,
-            close_timeout=_CLOSE_TIMEOUT,
-            max_size=None,
-            logger=_logger,
-        )
-        server.handler = self._accepting(server.handler)
-        self._thread = threading.Thread(
-            target=server.serve_forever, name="grok-rt-simulator", daemon=True
-        )
-        self._thread.start()
+        """Listen. When it returns, clients can connect.
+
+        Raises:
+            OSError: the port is taken, or the address is not this machine's.
+            RuntimeError: it runs already.
+        """
+        from grok_rt.simulator.service import Service
+
+        if self._service is not None:
+            raise RuntimeError("the simulator is running already")
+        context = self._certified() if self._tls else self._ssl
+        self._ending = False
+        service = Service(self._address, self._reply, context)
+        if self._has_dashboard:
+            from grok_rt.simulator.dashboard import Dashboard
+
+            self._dashboard = Dashboard(self._address[0])
+        self._service = service
+        service.start()
         return self
 
-    def stop(self) -> None:
+    def stop(self, grace: float = 0.0) -> None:
         """Close every session with 1001 and stop listening; no thread and no socket is left.
 
         Blocks until it is done: about a second when clients do not answer the close. Whoever has
         connected and has no session yet is hung up on at once.
+
+        Args:
+            grace: seconds that sessions may take to end by themselves before that; who comes
+                meanwhile is refused with 503.
         """
-        server, thread = self._server, self._thread
-        if server is None or thread is None:
+        service = self._service
+        if service is None:
             return
-        self._server = self._thread = None
-        with self._lock:
-            self._stopping = True
-            live = dict(self._live)
-            accepted = dict(self._accepted)
-        for session in live:
-            session.end(1001, "the simulator stops")
-        for sock in accepted.keys() - live.values():
-            _hang_up(sock)
-        deadline = time.monotonic() + _CLOSE_TIMEOUT
-        for serving in accepted.values():
-            serving.join(max(0.0, deadline - time.monotonic()))
-        for sock in accepted:
-            _hang_up(sock)
-        server.shutdown()
-        thread.join()
-        with self._lock:
-            late = set(self._accepted.values())  # while we waited; hung up on as they came
-        for serving in late.union(accepted.values()):
-            serving.join()
+        self._ending = True
+        if grace > 0:
+            service.wait(lambda: not self._lines, grace)
+        service.stop(1001, "the simulator stops")
+        self._service = None
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - `Self` is 3.11
         """Start it."""
@@ -210,11 +186,11 @@ class Simulator:
         Raises:
             RuntimeError: it is not running.
         """
-        if self._server is None:
+        if self._service is None:
             raise RuntimeError("the simulator is not running: start() it, or use `with`")
-        host, port = self._server.socket.getsockname()[:2]
+        host, port = self._service.address[:2]
         host = f"[{host}]" if ":" in host else host
-        return f"{'wss' if self._ssl else 'ws'}://{host}:{port}{_PATH}"
+        return f"{'wss' if self._tls or self._ssl else 'ws'}://{host}:{port}{_PATH}"
 
     @property
     def received(self) -> list[Event]:
@@ -225,139 +201,94 @@ class Simulator:
 
     def disconnect(self, code: int | None = None, reason: str = "") -> None:
         """End every session: with a close frame, or by cutting the line without one."""
-        with self._lock:
-            live = dict(self._live)
-        for session, sock in live.items():
-            if code is None:
-                _hang_up(sock)
-            else:
-                session.end(code, reason)
 
-    # --- serving -----------------------------------------------------------------------
+        def end() -> None:
+            for line in list(self._lines):
+                if code is None:
+                    line.cut()
+                else:
+                    line.end(code, reason)
 
-    def _accepting(self, serve: Callable[[socket.socket, Any], None]) -> Any:
-        """`serve` for each connection, known from its first moment so that `stop` finds it."""
+        if self._service is not None:
+            self._service.do(end)
 
-        def accept(sock: socket.socket, address: Any) -> None:
-            with self._lock:
-                self._accepted[sock] = threading.current_thread()
-                if self._stopping:
-                    _hang_up(sock)
-            try:
-                serve(sock, address)
-            finally:
-                with self._lock:
-                    del self._accepted[sock]
+    def _certified(self) -> ssl.SSLContext:
+        from grok_rt.simulator.certificates import certified
 
-        return accept
-
-    def _receive(self, sock: socket.socket, *args: Any, **options: Any) -> ServerConnection:
-        """Answer a POST at once; leave everybody else to the WebSocket server."""
-        start = first_bytes(sock)
-        if start.startswith(b"POST"):
-            sock.sendall(http_answer(self._post(read_post(sock, start))))
-        elif start:
-            return _resumed(start)(sock, *args, **options)
-        raise _Done
-
-    def _post(self, post: Post) -> Refusal | bytes:
-        refusal = self._judge(post.path, _TOKENS_PATH, post.headers, key_only=True)
-        return refusal or created(post.body, self._mint)
-
-    def _judge(
-        self, target: str, path: str, headers: Mapping[str, str], *, key_only: bool
-    ) -> Refusal | None:
-        if urlsplit(target).path != path:
-            return Refusal(404, "Not found.")
-        refusal = as_refusal(self.refuse)
-        return refusal or admit(headers, self._api_key, self._mint, key_only=key_only)
-
-    def _door(self, request: Request) -> Response | None:
-        from websockets.datastructures import Headers
-        from websockets.http11 import Response
-
-        refusal = self._judge(
-            request.path,
-            _PATH,
-            dict(request.headers.raw_items()),
-            key_only="call_id" in dict(parse_qsl(urlsplit(request.path).query)),
-        ) or too_many(len(self._live), self._max_sessions)
-        if refusal is None:
-            return None
-        headers = Headers(
-            refusal.headers | {"Content-Length": str(len(refusal.body)), "Connection": "close"}
+        context, self.authority = certified(
+            self._address[0],
+            wrong_name=any(isinstance(each, f.WrongName) for each in self._faults),
+            expired=any(isinstance(each, f.ExpiredCertificate) for each in self._faults),
         )
-        return Response(refusal.status, refusal.reason, headers, refusal.body)
+        return context
 
-    def _subprotocol(self, offers: Sequence[str]) -> Any:
-        return chosen(offers)
+    # --- the door: in the server's thread ----------------------------------------------
 
-    def _serve(self, connection: ServerConnection) -> None:
-        """One session, in the server's thread for it."""
-        from websockets.exceptions import ConnectionClosed
+    def _reply(self, request: Request) -> bytes | Refusal | Lasting:
+        """What a request gets."""
+        from grok_rt.simulator.http import answer
 
-        path = connection.request.path if connection.request else ""
-        query = dict(parse_qsl(urlsplit(path).query))
-        unix_time = self._clock.time()
-        peer = Peer(self._script, archive=self._archive, unix_time=unix_time, **self._options)
-        session = PacedPeer(peer, query, self._clock)
-        with self._lock:
-            if self._stopping:
-                return
-            self.sessions.append(peer)
-            self._live[session] = connection.socket
-        sender = threading.Thread(
-            target=_send_due,
-            args=(session, connection),
-            name="grok-rt-simulator-sender",
-            daemon=True,
+        path = request.path
+        if path == _PATH and request.method == "GET":
+            return self._admission(request)
+        if path == _TOKENS_PATH and request.method == "POST":
+            made = self._judge(request, key_only=True) or created(request.body, self._mint)
+            if isinstance(made, Refusal):
+                return made
+            return answer(200, "OK", {"Content-Type": "application/json"}, made)
+        if path == "/healthz":
+            return self._health()
+        if self._dashboard is not None and request.method == "GET":
+            return self._dashboard.reply(request)
+        return Refusal(404, "Not found.")
+
+    def _judge(self, request: Request, *, key_only: bool) -> Refusal | None:
+        refusal = as_refusal(self.refuse) or self._faulty_refusal()
+        return refusal or admit(request.headers, self._api_key, self._mint, key_only=key_only)
+
+    def _faulty_refusal(self) -> Refusal | None:
+        for number, each in enumerate(self._faults):
+            if isinstance(each, f.Refuse) and (
+                each.sessions is None or self._refused[number] < each.sessions
+            ):
+                self._refused[number] += 1
+                return Refusal(each.status, retry_after=each.retry_after)
+        return None
+
+    def _admission(self, request: Request) -> Refusal | Lasting:
+        """A session, or why there is none."""
+        from grok_rt.simulator.http import no_websocket, switching
+        from grok_rt.simulator.line import SessionLine
+
+        query = request.query
+        refusal = self._judge(request, key_only="call_id" in query) or no_websocket(request)
+        if refusal is None and self._ending:
+            refusal = Refusal(503, "The simulator is about to stop.")
+        if refusal is None and len(self._lines) >= (self._max_sessions or len(self._lines) + 1):
+            refusal = Refusal(429, f"There are {self._max_sessions} sessions, which is the limit.")
+        if refusal is not None:
+            return refusal
+        self._opened += 1
+        watched = self._dashboard
+        peer = Peer(self._script, archive=self._archive, unix_time=time.time(), **self._options)
+        line = SessionLine(
+            peer,
+            query,
+            switching(request, chosen(offered(request.headers))),
+            sabotage=Sabotage(f.drawn(self._faults, self._opened)),
+            witness=None if watched is None else watched.session(self._opened),
+            gone=self._lines.remove,
         )
-        sender.start()
-        try:
-            with contextlib.suppress(ConnectionClosed):
-                while True:
-                    message = connection.recv()
-                    if isinstance(message, str):
-                        session.give(TEXT, message.encode())
-                    else:
-                        session.give(BINARY, message)
-        finally:
-            session.end(1006, "the client has gone")
-            sender.join()
-            with self._lock:
-                del self._live[session]
+        self.sessions.append(peer)
+        self._lines.append(line)
+        return line
 
+    def _health(self) -> bytes:
+        import json
 
-def _hang_up(sock: socket.socket) -> None:
-    """End the connection from another thread; TLS has a shutdown of its own, not for that."""
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        from grok_rt.simulator.http import answer
 
-
-def _resumed(start: bytes) -> type[ServerConnection]:
-    """The server's kind of connection, for one of which `start` has been read already."""
-    from websockets.sync.server import ServerConnection
-
-    class Resumed(ServerConnection):
-        def recv_events(self) -> None:
-            with self.protocol_mutex:
-                self.protocol.receive_data(start)
-                events = self.protocol.events_received()
-                self.send_data()
-            for event in events:
-                self.process_event(event)
-            super().recv_events()
-
-    return Resumed
-
-
-def _send_due(session: PacedPeer, connection: ServerConnection) -> None:
-    """Send each message when it is due, and at the end the close frame."""
-    from websockets.exceptions import ConnectionClosed
-
-    with contextlib.suppress(ConnectionClosed):
-        while (frame := session.take()) is not None:
-            connection.send(frame.data.decode() if frame.opcode == TEXT else frame.data)
-    code, reason = session.peer.closed or (1000, "")
-    if code != 1006:
-        connection.close(code, reason)
+        word = "stopping" if self._ending else "ok"
+        body = json.dumps({"status": word, "sessions": len(self._lines)}).encode()
+        status = (503, "Service Unavailable") if self._ending else (200, "OK")
+        return answer(*status, {"Content-Type": "application/json"}, body)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -267,7 +269,161 @@ def test_not_running() -> None:
 
 
 def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without websockets the sentence has the pip line."""
-    monkeypatch.setitem(__import__("sys").modules, "websockets.sync.server", None)
+    """Without trustme there is no certificate, and the sentence has the pip line."""
+    monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(MissingExtra, match=r"grok_rt\[simulator\]"):
-        Simulator().start()
+        Simulator(tls=True).start()
+
+
+@pytest.mark.parametrize("chunk_ms", [20, 100])
+def test_chunks(chunk_ms: int) -> None:
+    """Audio comes in pieces of the length that was asked for."""
+    with (
+        Simulator(Script().says("One two three."), chunk_ms=chunk_ms) as server,
+        dial(server) as client,
+    ):
+        send(client, "response.create")
+        deltas = [
+            message["audio_duration_ms"]
+            for message in until(client, "response.done")
+            if message["type"] == "response.output_audio.delta"
+        ]
+    assert len(deltas) > 3
+    assert set(deltas[:-1]) == {chunk_ms}
+
+
+def test_too_many_sessions() -> None:
+    """Who comes too many is refused with 429, until somebody has gone."""
+    with Simulator(max_sessions=1) as server:
+        with dial(server) as client:
+            until(client, "ping")
+            with pytest.raises(InvalidStatus) as refused, dial(server):
+                pass
+            assert refused.value.response.status_code == 429
+        with dial(server) as client:
+            until(client, "ping")
+
+
+def test_grace() -> None:
+    """With grace a call under way comes to its end, and nobody new is let in meanwhile."""
+    server = Simulator(Script().says("One, two, three, four.")).start()
+    with dial(server) as client:
+        until(client, "ping")
+        stopping = threading.Thread(target=server.stop, args=(30.0,))
+        stopping.start()
+        while get(server, "/healthz")[0] == 200:
+            time.sleep(0.01)
+        with pytest.raises(InvalidStatus) as refused, dial(server):
+            pass
+        assert refused.value.response.status_code == 503
+        send(client, "response.create")
+        assert until(client, "response.done")[-1]["response"]["status"] == "completed"
+    stopping.join(10)
+    assert not stopping.is_alive()
+
+
+def test_grace_ends() -> None:
+    """Who does not hang up in time is closed with 1001."""
+    server = Simulator().start()
+    with dial(server) as client:
+        until(client, "ping")
+        threading.Thread(target=server.stop, args=(0.05,)).start()
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+    server.stop()
+
+
+def get(server: Simulator, path: str) -> tuple[int, bytes]:
+    asked = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=5)
+    with contextlib.closing(asked):
+        asked.request("GET", path)
+        answer = asked.getresponse()
+        return answer.status, answer.read()
+
+
+def test_health() -> None:
+    """Whoever watches over the server asks how it is; there is no page where none was wanted."""
+    with Simulator(api_key="secret") as server:
+        with dial(server, additional_headers={"Authorization": "Bearer secret"}) as client:
+            until(client, "ping")
+            assert get(server, "/healthz") == (200, b'{"status": "ok", "sessions": 1}')
+        assert get(server, "/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET /v1/realtime HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n", 426),
+        (UPGRADE.replace(b"Version: 13", b"Version: 8"), 426),
+        (UPGRADE.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), 400),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+        (b"x" * 70_000, 400),
+        (b"POST /v1/realtime/client_secrets HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /v1/realtime/client_secrets HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n", 400),
+        (b"POST /v1/realtime/client_secrets HTTP/2\r\n\r\n", 400),
+    ],
+)
+def test_who_speaks_something_else(said: bytes, status: int) -> None:
+    """What is no request, or no handshake, is told so, and hung up on."""
+    with Simulator() as server, raw(server) as client:
+        client.sendall(said)
+        answer = b""
+        while more := client.recv(4096):
+            answer += more
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_client_that_breaks_the_protocol() -> None:
+    """A frame without a mask is closed with 1002, and the server goes on."""
+    with Simulator() as server:
+        with raw(server) as client:
+            client.sendall(UPGRADE + b"\x81\x02{}")
+            said = b""
+            with contextlib.suppress(ConnectionResetError):
+                while more := client.recv(4096):
+                    said += more
+            assert b"\x03\xea" in said  # 1002
+        with dial(server) as client:
+            until(client, "ping")
+
+
+def test_who_says_everything_at_once() -> None:
+    """Frames may come in one piece with the request."""
+    update = b'{"type": "session.update", "session": {}}'
+    with Simulator() as server, raw(server) as client:
+        client.sendall(UPGRADE + bytes([0x81, 0x80 | len(update)]) + bytes(4) + update)
+        said = b""
+        while b"session.updated" not in said:
+            said += client.recv(4096)
+
+
+def test_a_port_that_is_taken() -> None:
+    """Two servers on one port: the second says so where it is started."""
+    with Simulator() as server, pytest.raises(OSError, match="in use"):
+        Simulator(port=urlsplit(server.url).port or 0).start()
+
+
+def test_nobody_hears_of_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """Clients that vanish in the middle of everything leave no word in the log above DEBUG."""
+    with caplog.at_level("INFO"), Simulator(Script().says("a " * 200), pace=1000) as server:
+        for _ in range(5):
+            with raw(server) as client:
+                create = b'{"type": "response.create"}'
+                client.sendall(UPGRADE + bytes([0x81, 0x80 | len(create)]) + bytes(4) + create)
+                client.recv(100)
+        while server.sessions and not all(peer.closed for peer in server.sessions):
+            time.sleep(0.01)
+    assert caplog.records == []
+
+
+def test_the_key_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even DEBUG shows what clients show at the door."""
+    key = "xai-secret-of-the-test"
+    upgrade = UPGRADE.replace(b"Bearer x", f"Bearer {key}".encode())
+    for good in (key, "another"):
+        with caplog.at_level("DEBUG"), Simulator(api_key=good) as server, raw(server) as client:
+            client.sendall(upgrade)
+            assert client.recv(12) == (b"HTTP/1.1 101" if good == key else b"HTTP/1.1 400")
+    assert key not in caplog.text
