@@ -7,7 +7,7 @@ from importlib import resources, util
 
 import grok_rt
 
-EXTRAS = ("numpy", "rich", "sounddevice", "soundfile", "soxr", "websockets")
+EXTRAS = ("numpy", "rich", "sounddevice", "soundfile", "soxr", "trustme", "websockets")
 LATE = ("cattrs", "websocket")
 
 assert "site-packages" in grok_rt.__file__, grok_rt.__file__
@@ -21,10 +21,14 @@ for name in grok_rt.__all__:
     getattr(grok_rt, name)
 assert [name for name in LATE if name in sys.modules] == [], "the import is not light"
 
-# A whole turn with the simulator in memory, which needs no extra at all.
-from grok_rt.simulator import Script, loopback  # noqa: E402
+assert files.joinpath("data", "dashboard", "index.html").is_file()
+
+# A whole turn with the simulator, in memory and on a socket, which needs no extra at all.
+from grok_rt.simulator import Script, Simulator, loopback  # noqa: E402
 
 with grok_rt.GrokClient("test", transport=loopback(Script().says("Hello."))) as grok:
     assert grok.ask("Hi.", timeout=10).text == "Hello."
+with Simulator() as server, grok_rt.GrokClient("test", url=server.url, proxy=None) as grok:
+    assert grok.ask("Hi.", timeout=10).text == "You said: Hi."
 
 print("the wheel works with the core alone")

@@ -6,6 +6,7 @@ What users call runs in their threads; who is let in is decided in the server's 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ __all__ = ["Simulator"]
 
 _PATH = "/v1/realtime"
 _TOKENS_PATH = f"{_PATH}/client_secrets"
+_HURRY = 0.1  # seconds for clients to hang up, on the way out of an interrupted program
 
 
 class Simulator:
@@ -122,6 +124,7 @@ class Simulator:
         self._refused: Counter[int] = Counter()
         self._service: Service | None = None
         self._ending = False
+        self._lock = threading.Lock()
 
     # --- running -----------------------------------------------------------------------
 
@@ -157,14 +160,20 @@ class Simulator:
             grace: seconds that sessions may take to end by themselves before that; who comes
                 meanwhile is refused with 503.
         """
+        self._stop(grace)
+
+    def _stop(self, grace: float, patience: float | None = None) -> None:
         service = self._service
         if service is None:
             return
         self._ending = True
         if grace > 0:
             service.wait(lambda: not self._lines, grace)
-        service.stop(1001, "the simulator stops")
-        self._service = None
+        with self._lock:
+            if self._service is not service:
+                return  # another thread was in more of a hurry
+            self._service = None
+        service.stop(1001, "the simulator stops", patience)
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - `Self` is 3.11
         """Start it."""
@@ -176,8 +185,9 @@ class Simulator:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop it."""
-        self.stop()
+        """Stop it; who interrupts waits for nobody's answer."""
+        hurried = exc_type is not None and issubclass(exc_type, (KeyboardInterrupt, SystemExit))
+        self._stop(0.0, _HURRY if hurried else None)
 
     @property
     def url(self) -> str:

@@ -155,9 +155,10 @@ class Service:
         with self._served:
             return self._served.wait_for(until, timeout)
 
-    def stop(self, code: int, reason: str) -> None:
-        """End what lasts, hang up on everybody else, and be gone."""
-        self._loop.call_soon_threadsafe(lambda: self._keep(self._shut(code, reason)))
+    def stop(self, code: int, reason: str, patience: float | None = None) -> None:
+        """End what lasts, hang up on everybody else, and be gone; blocks for `patience` at most."""
+        limit = CLOSE_TIMEOUT if patience is None else patience
+        self._loop.call_soon_threadsafe(lambda: self._keep(self._shut(code, reason, limit)))
         self._thread.join()
 
     # --- the thread --------------------------------------------------------------------
@@ -214,7 +215,7 @@ class Service:
             with self._served:
                 self._served.notify_all()
 
-    async def _shut(self, code: int, reason: str) -> None:
+    async def _shut(self, code: int, reason: str, patience: float) -> None:
         self._loop.remove_reader(self._listener)
         self._listener.close()
         for sock, door in list(self._doors.items()):
@@ -224,7 +225,7 @@ class Service:
                 door.lasting.end(code, reason)
         serving = self._tasks - {asyncio.current_task(self._loop)}
         if serving:
-            await asyncio.wait(serving, timeout=CLOSE_TIMEOUT)
+            await asyncio.wait(serving, timeout=patience)
         for sock in self._doors:
             hang_up(sock)
         if serving:
