@@ -3,6 +3,7 @@
 // All text gets into the page as text, never as markup.
 
 const WINDOW = 30; // seconds that a lane shows
+const SAID = 4; // utterances that a card quotes
 const KEPT = 600; // events in the list
 const $ = (id) => document.getElementById(id);
 
@@ -35,10 +36,11 @@ function newCard(number) {
   };
   top.append(parts.name, parts.state, parts.id, parts.facts);
   const lanes = make("div", "lanes");
-  card.append(top, lanes);
+  const words = make("div", "words");
+  card.append(top, lanes, words);
   card.addEventListener("click", () => choose(chosen === number ? null : number));
   $("cards").prepend(card);
-  return { card, lanes, parts, spans: [] };
+  return { card, lanes, words, parts, spans: [] };
 }
 
 function showSession(told) {
@@ -57,6 +59,8 @@ function showSession(told) {
   parts.state.title = told.reason;
   parts.id.textContent = told.id.slice(0, 8);
   parts.id.title = told.id;
+  const said = told.spans.filter(([, , , text]) => text).slice(-SAID);
+  session.words.replaceChildren(...said.map(([who, , , text]) => make("p", who, text)));
 }
 
 function drawLanes(now) {
@@ -179,6 +183,7 @@ function take(told) {
   $("line").className = "line on";
   $("line").textContent = "listening";
   told.sessions.forEach(showSession);
+  drawLanes(clock());
   showEvents(told.events);
 }
 
