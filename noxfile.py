@@ -126,6 +126,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def openai(session: nox.Session) -> None:
+    """Let openai's own client talk with the simulator."""
+    install(session, "-e", ".[test]", "openai[realtime]>=2")
+    session.run("pytest", "tests/interop", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Talk for half an hour, or for the seconds given, at 50 frames a second each way."""
     install(session, "-e", ".[test]")
