@@ -33,10 +33,12 @@ from grok_rt import (
 from grok_rt._line import dialling, http, refusals
 from grok_rt._liveness import Limits
 from grok_rt.audio import _wav
-from grok_rt.cli import ask
+from grok_rt.cli import ask, simulate
 from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
 from grok_rt.simulator import journal, voice
+from grok_rt.simulator import dashboard, line, server, service, watching
+from grok_rt.simulator import http as simulated_http
 from grok_rt.streams import paced
 from grok_rt.testing import GrokServer
 from grok_rt.tools import Runner, Tool, _workers
@@ -132,6 +134,22 @@ LIMITS = ARGUMENTS | {
     "a synthesis by espeak-ng": voice.TIMEOUT,
     "syntheses that run ahead": voice.AT_ONCE,
     "speech that is kept": voice.KEPT,
+    # the simulator
+    "a connection's first word": service.PATIENCE,
+    "head and body of a request": simulated_http.LIMIT,
+    "size of a client's message": line._MAX_SIZE,
+    "bytes that a client has not taken": line._FULL,
+    "a client's answer to a close frame": line.CLOSE_TIMEOUT,
+    "the same, on Ctrl+C or SystemExit": server._HURRY,
+    **{
+        f"Simulator({name}=)": default(server.Simulator, name)
+        for name in ("max_duration", "inactivity", "remembered", "kept")
+    },
+    "Simulator.stop(grace=)": default(server.Simulator.stop, "grace"),
+    "grok-rt simulate --grace": simulate.GRACE,
+    "events that a page which is opened is shown": watching._EVENTS,
+    "sessions that the page shows after their end": watching._ENDED,
+    "bytes that a page has not taken": dashboard._FULL,
 }
 
 

@@ -146,6 +146,7 @@ def _server(arguments: argparse.Namespace) -> Simulator:
         ssl_context=_given_certificate(arguments),
         dashboard=True,
         remembered=_REMEMBERED,
+        kept=0,
     )
 
 

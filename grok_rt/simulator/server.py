@@ -67,6 +67,7 @@ class Simulator:
         max_duration: seconds after which a session is ended.
         inactivity: seconds without a client event after which it is ended.
         remembered: bytes of its client's events that each session keeps for `received`.
+        kept: how many sessions `sessions` remembers; those that are open are always among them.
 
     Raises:
         ConfigError: a fault that needs a certificate of its own, and `ssl_context`.
@@ -93,10 +94,11 @@ class Simulator:
         max_duration: float = 7200.0,
         inactivity: float = 900.0,
         remembered: int = 64 << 20,
+        kept: int = 10_000,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
-        """The service's end of every session, in the order they were opened."""
+        """The service's end of the sessions, in the order they were opened; the newest `kept`."""
         self.authority: bytes | None = None
         """With `tls`: the certificate of who signed ours, as PEM; once it has started."""
         self._script = script
@@ -104,6 +106,7 @@ class Simulator:
         self._api_key = api_key
         self._faults = tuple(faults)
         self._max_sessions = max_sessions
+        self._kept = kept
         skew = sum(each.seconds for each in faults if isinstance(each, f.ClockSkew))
         self._mint = Mint(lambda: time.time() + skew)
         self._tls = tls
@@ -291,7 +294,14 @@ class Simulator:
         )
         self.sessions.append(peer)
         self._lines.append(line)
+        self._forget()
         return line
+
+    def _forget(self) -> None:
+        """Let the oldest sessions go that have ended: a server may run for years."""
+        for peer in self.sessions[: max(0, len(self.sessions) - self._kept)]:
+            if peer.closed is not None:
+                self.sessions.remove(peer)
 
     def _health(self) -> bytes:
         import json

@@ -304,6 +304,20 @@ def test_too_many_sessions() -> None:
             until(client, "ping")
 
 
+def test_sessions_are_forgotten() -> None:
+    """The newest sessions are remembered, and those that are open."""
+    with Simulator(kept=2) as server, dial(server) as open_:
+        until(open_, "ping")
+        first = server.sessions[0]
+        for _ in range(4):
+            with dial(server) as client:
+                until(client, "ping")
+        with dial(server) as client:
+            until(client, "ping")
+        assert first in server.sessions
+        assert len(server.sessions) <= 4
+
+
 def test_grace() -> None:
     """With grace a call under way comes to its end, and nobody new is let in meanwhile."""
     server = Simulator(Script().says("One, two, three, four.")).start()
