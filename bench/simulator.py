@@ -83,7 +83,9 @@ def ready() -> float:
     """Seconds from the start of a program until it listens and lets somebody in."""
     began = time.monotonic()
     command = [sys.executable, "-m", "grok_rt", "simulate", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         assert server.stdout is not None
         url = server.stdout.readline()
         line = caller.Caller(int(url.rpartition(":")[2].partition("/")[0]), b"")

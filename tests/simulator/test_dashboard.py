@@ -179,6 +179,7 @@ def browsing() -> Iterator[Browser]:
             driver.terminate()
 
 
+@pytest.mark.system
 @pytest.mark.skipif(DRIVER is None, reason="there is no chromedriver to look at the page with")
 def test_a_browser_shows_it() -> None:
     """In a browser there is a card of the session, with what was said on it, and no complaint."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import attrs
 import pytest
 
@@ -123,3 +126,10 @@ def test_values_are_frozen() -> None:
     """What was scripted is what happens."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         faults.Drop().byte = 3  # type: ignore[misc]
+
+
+def test_the_page_has_them_all() -> None:
+    """The documentation lists each fault by both its names."""
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([\w-]+)` \| `(\w+)\(", page, re.MULTILINE)
+    assert dict(listed) == {word: type(each).__name__ for word, each in WORDS.items()}
