@@ -6,6 +6,7 @@ What users call runs in their threads; who is let in is decided in the server's 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -223,7 +224,8 @@ class Simulator:
                     line.end(code, reason)
 
         if self._service is not None:
-            self._service.do(end)
+            with contextlib.suppress(RuntimeError):  # it stops: they are being ended
+                self._service.do(end)
 
     def _certified(self) -> ssl.SSLContext:
         from grok_rt.simulator.certificates import certified

@@ -166,6 +166,7 @@ class Service:
     def _run(self) -> None:
         try:
             self._loop.run_forever()
+            self._loop.run_until_complete(asyncio.sleep(0))  # what was asked of it meanwhile
         finally:
             self._loop.close()
 

@@ -194,7 +194,7 @@ def test_tls_of_the_users(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fault", "dorp"], "no fault is called 'dorp'; there are at-random, "),
+        (["--fault", "sneeze"], "no fault is called 'sneeze'; there are at-random, "),
         (["--script", "nowhere.toml"], "nowhere.toml: No such file or directory"),
         (["--port", "99999"], "a port is 0 to 65535"),
         (["--keyfile", "key.pem"], "give the certificate too"),

@@ -75,7 +75,7 @@ def test_tables() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("dorp", "no fault is called 'dorp'; there are at-random, clock-skew"),
+        ("sneeze", "no fault is called 'sneeze'; there are at-random, clock-skew"),
         ("drop:bite=1", "drop has no field 'bite'; it has at, nth, times, sessions, byte, reset"),
         ("wrong-name:at=x", "wrong-name has no field 'at'; it has none"),
         ("drop:byte=many", "'many' is no value for byte"),

@@ -80,7 +80,7 @@ def test_words() -> None:
         ('[[step]]\nsearches = "a"\nto = "b"', "searches has no 'to' beside it, but by"),
         ('[[step]]\nsays = "a"\nwith = 1', "step 1: with must be a table"),
         ('[[step]]\nsays = "a"\nwith = { x = 1 }', "step 1: .*unexpected keyword argument"),
-        ('[[fault]]\nkind = "dorp"', "call.toml: fault 1: no fault is called 'dorp'"),
+        ('[[fault]]\nkind = "sneeze"', "call.toml: fault 1: no fault is called 'sneeze'"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
