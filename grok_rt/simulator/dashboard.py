@@ -116,6 +116,8 @@ class _Viewer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """The page has been closed."""
+        if self._transport is not None:
+            self._transport.close()  # with TLS, Python 3.10 warns where nobody has
         self._transport = None
         self._left(self)
         self._gone()

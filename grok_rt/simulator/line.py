@@ -135,6 +135,8 @@ class SessionLine(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
         """The connection is no more."""
+        if self._transport is not None:
+            self._transport.close()  # with TLS, Python 3.10 warns where nobody has
         self._transport = None
         for handle in (self._alarm, self._patience):
             if handle is not None:

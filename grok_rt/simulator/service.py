@@ -97,6 +97,8 @@ class Door(asyncio.Protocol):
         """It has gone as it came."""
         if self._patience is not None:
             self._patience.cancel()
+        if self._transport is not None:
+            self._transport.close()  # with TLS, Python 3.10 warns where nobody has
         self._leave()
 
     def _leave(self) -> None:

@@ -154,6 +154,13 @@ class Browser:
         body = {"script": program, "args": []}
         return self._ask("POST", f"{self._path}/execute/sync", body)
 
+    def sees(self, text: str) -> str:
+        """Wait until a text is on the page; returns all that is."""
+        deadline = time.monotonic() + 20
+        while text not in (shown := str(self.run("return document.body.innerText"))):
+            assert time.monotonic() < deadline, shown
+        return shown
+
     def complaints(self) -> list[Any]:
         said = self._ask("POST", f"{self._path}/se/log", {"type": "browser"})
         return [line for line in said if line["level"] in ("SEVERE", "WARNING")]
@@ -188,13 +195,10 @@ def test_a_browser_shows_it() -> None:
         browsing() as browser,
     ):
         browser.go(server.url.replace("ws", "http", 1).removesuffix("v1/realtime"))
-        assert "Nobody has called yet" in browser.run("return document.body.innerText")
+        browser.sees("Nobody has called yet")
         with GrokClient(KEY, url=server.url, proxy=None) as grok:
             grok.ask("Hi.", timeout=20)
-        shown = ""
-        deadline = time.monotonic() + 20
-        while "ended 1000" not in shown and time.monotonic() < deadline:
-            shown = browser.run("return document.body.innerText")
+        shown = browser.sees("ended 1000")
         for text in ("Session 1", "ended 1000", "<b>Hello.</b>", "Hi.", "response.done"):
             assert text in shown
         assert "Nobody has called yet" not in shown
