@@ -29,6 +29,7 @@ from grok_rt.errors import RemoteProtocolError
 from grok_rt.simulator.sabotage import End, Sabotage
 
 if TYPE_CHECKING:
+    from grok_rt.simulator.clock import Clock
     from grok_rt.simulator.peer import Peer
 
 CLOSE_TIMEOUT = 1.0
@@ -59,6 +60,7 @@ class SessionLine(asyncio.BufferedProtocol):
         peer: one that has not been opened.
         query: the parameters of the URL.
         head: the HTTP answer that begins it.
+        clock: the session's time.
         sabotage: what goes wrong.
         witness: who looks on.
         gone: called at its end.
@@ -70,6 +72,7 @@ class SessionLine(asyncio.BufferedProtocol):
         query: Mapping[str, str],
         head: bytes,
         *,
+        clock: Clock,
         sabotage: Sabotage,
         witness: Witness | None,
         gone: Callable[[SessionLine], None],
@@ -77,12 +80,15 @@ class SessionLine(asyncio.BufferedProtocol):
         self.peer = peer
         self._query = query
         self._head = head
+        self._clock = clock
         self._sabotage = sabotage
         self._witness = witness
         self._on_gone = gone
         self._reader = FrameReader(max_size=_MAX_SIZE, masked=True)
         self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0  # by the clock
         self._patience: asyncio.TimerHandle | None = None
         self._leave: Callable[[], None] = lambda: None
         self._full = False
@@ -92,8 +98,10 @@ class SessionLine(asyncio.BufferedProtocol):
         """Take over the connection; `rest` has come behind the request."""
         self._transport = transport
         self._leave = gone
+        self._loop = asyncio.get_running_loop()
+        self._clock.wakes(self)
         transport.set_write_buffer_limits(_FULL)
-        self.peer.open(time.monotonic(), self._query)
+        self.peer.open(self._clock.monotonic(), self._query)
         self._say(self._sabotage.greet(self._head))
         if rest:
             self._reader.room(len(rest))[: len(rest)] = rest
@@ -104,6 +112,13 @@ class SessionLine(asyncio.BufferedProtocol):
         """Close the session as the service would."""
         self.peer.close(code, reason)
         self._run()
+
+    def wake(self) -> None:
+        """Look at the clock again: its time has jumped. Any thread."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the server has stopped meanwhile
+                loop.call_soon_threadsafe(self._run)
 
     def cut(self) -> None:
         """End the connection without a close frame, as a network does."""
@@ -137,7 +152,7 @@ class SessionLine(asyncio.BufferedProtocol):
         """The connection is no more."""
         if self._transport is not None:
             self._transport.close()  # with TLS, Python 3.10 warns where nobody has
-        self._transport = None
+        self._transport = self._loop = None
         for handle in (self._alarm, self._patience):
             if handle is not None:
                 handle.cancel()
@@ -158,10 +173,10 @@ class SessionLine(asyncio.BufferedProtocol):
         self._run()
 
     def _take(self, frame: Frame) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if frame.opcode in (TEXT, BINARY):
             if self._witness is not None:
-                self._witness.heard(frame, now)
+                self._witness.heard(frame, time.monotonic())
             if frame.opcode == TEXT:
                 self.peer.receive(frame.data, now)
             else:
@@ -192,11 +207,11 @@ class SessionLine(asyncio.BufferedProtocol):
         if self._transport is None:
             return
         if not self._full:
-            now = time.monotonic()
+            now = self._clock.monotonic()
             frames = self.peer.frames(now)
             if self._witness is not None:
                 for frame in frames:
-                    self._witness.said(frame, now)
+                    self._witness.said(frame, time.monotonic())
             put = self._sabotage.put
             said = [put(frame, now) for frame in frames]
             said.append(self._sabotage.due(now))
@@ -212,12 +227,13 @@ class SessionLine(asyncio.BufferedProtocol):
             due = held if due is None else min(due, held)
         if due is None:
             return
-        alarm = self._alarm
-        if alarm is not None and time.monotonic() < alarm.when() <= due:
-            return  # it rings in time, and looks again
-        if alarm is not None:
-            alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(due, self._run)
+        now = self._clock.monotonic()
+        if self._alarm is not None:
+            if now < self._alarm_at <= due:
+                return  # it rings in time, and looks again
+            self._alarm.cancel()
+        self._alarm_at = due
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - now), self._run)
 
     def _say(self, data: bytes) -> None:
         transport, sabotage = self._transport, self._sabotage
@@ -243,7 +259,7 @@ class SessionLine(asyncio.BufferedProtocol):
         if self._close_sent or self._sabotage.end is End.MUTE:
             return
         payload = close_payload(1001 if code == 1006 else code, reason)
-        self._say(self._sabotage.put(Frame(CLOSE, payload), time.monotonic()))
+        self._say(self._sabotage.put(Frame(CLOSE, payload), self._clock.monotonic()))
         self._await_close()
 
     def _await_close(self) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grok_rt.simulator import faults as f
+from grok_rt.simulator.behaviour import LIVE, Behaviour
+from grok_rt.simulator.clock import Clock
 from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.peer import Peer
-from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, offered
+from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, offered, too_many
 from grok_rt.simulator.rest import created
 from grok_rt.simulator.sabotage import Sabotage
 
@@ -61,7 +62,8 @@ class Simulator:
         refuse: refuse every handshake, and every token, with this HTTP status; may be changed
             while it runs.
         faults: what goes wrong, of `grok_rt.simulator.faults`.
-        max_sessions: how many may be open at once; who comes too many is refused with 429.
+        max_sessions: how many may be open at once; one more is refused with 429. xAI's pages
+            have said 10 and 100.
         tls: serve ``wss://`` with a certificate made for this run; `authority` is who to trust.
         ssl_context: serve ``wss://`` with a certificate of yours.
         dashboard: show what goes on as a page at ``/``; ``/healthz`` is always there.
@@ -69,6 +71,9 @@ class Simulator:
         inactivity: seconds without a client event after which it is ended.
         remembered: bytes of its client's events that each session keeps for `received`.
         kept: how many sessions `sessions` remembers; those that are open are always among them.
+        behaviour: the ways of the service, where there are several.
+        documented_shapes: do all as xAI's documentation has it, where live differs.
+        clock: the time of all sessions and tokens, so that a test can let it jump.
 
     Raises:
         ConfigError: a fault that needs a certificate of its own, and `ssl_context`.
@@ -96,6 +101,9 @@ class Simulator:
         inactivity: float = 900.0,
         remembered: int = 64 << 20,
         kept: int = 10_000,
+        behaviour: Behaviour = LIVE,
+        documented_shapes: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
@@ -108,8 +116,9 @@ class Simulator:
         self._faults = tuple(faults)
         self._max_sessions = max_sessions
         self._kept = kept
+        self._clock = clock = clock or Clock()
         skew = sum(each.seconds for each in faults if isinstance(each, f.ClockSkew))
-        self._mint = Mint(lambda: time.time() + skew)
+        self._mint = Mint(lambda: clock.time() + skew)
         self._tls = tls
         self._ssl = ssl_context
         self._options: dict[str, Any] = {
@@ -119,6 +128,8 @@ class Simulator:
             "max_duration": max_duration,
             "inactivity": inactivity,
             "remembered": remembered,
+            "behaviour": behaviour,
+            "documented_shapes": documented_shapes,
         }
         self._has_dashboard = dashboard
         self._dashboard: Dashboard | None = None
@@ -279,17 +290,18 @@ class Simulator:
         refusal = self._judge(request, key_only="call_id" in query) or no_websocket(request)
         if refusal is None and self._ending:
             refusal = Refusal(503, "The simulator is about to stop.")
-        if refusal is None and len(self._lines) >= (self._max_sessions or len(self._lines) + 1):
-            refusal = Refusal(429, f"There are {self._max_sessions} sessions, which is the limit.")
+        refusal = refusal or too_many(len(self._lines), self._max_sessions)
         if refusal is not None:
             return refusal
         self._opened += 1
         watched = self._dashboard
-        peer = Peer(self._script, archive=self._archive, unix_time=time.time(), **self._options)
+        unix_time = self._clock.time()
+        peer = Peer(self._script, archive=self._archive, unix_time=unix_time, **self._options)
         line = SessionLine(
             peer,
             query,
             switching(request, chosen(offered(request.headers))),
+            clock=self._clock,
             sabotage=Sabotage(f.drawn(self._faults, self._opened)),
             witness=None if watched is None else watched.session(self._opened),
             gone=self._lines.remove,
