@@ -76,7 +76,7 @@ def test_words() -> None:
         ("step = [1]", "step 1 must be a table"),
         ('[[step]]\nsays = "a"\n[[step]]\nsings = "b"', "step 2 says sings; it takes one of hears"),
         ('[[step]]\nsays = "a"\nhears = "b"', "step 1 says says and hears; it takes one of"),
-        ('[[step]]\nsays = "a"\nby = "b"', "step 1: says has no 'by' beside it, but nothing"),
+        ('[[step]]\nhears = "a"\nby = "b"', "hears has no 'by' beside it, but nothing"),
         ('[[step]]\nsearches = "a"\nto = "b"', "searches has no 'to' beside it, but by"),
         ('[[step]]\nsays = "a"\nwith = 1', "step 1: with must be a table"),
         ('[[step]]\nsays = "a"\nwith = { x = 1 }', "step 1: .*unexpected keyword argument"),
