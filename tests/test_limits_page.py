@@ -36,8 +36,7 @@ from grok_rt.audio import _wav
 from grok_rt.cli import ask, simulate
 from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
-from grok_rt.simulator import journal, voice
-from grok_rt.simulator import dashboard, line, server, service, watching
+from grok_rt.simulator import dashboard, journal, line, server, service, voice, watching
 from grok_rt.simulator import http as simulated_http
 from grok_rt.streams import paced
 from grok_rt.testing import GrokServer

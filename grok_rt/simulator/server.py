@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grok_rt.simulator import faults as f
 from grok_rt.simulator.behaviour import LIVE, Behaviour
 from grok_rt.simulator.clock import Clock
+from grok_rt.simulator.hearing import ENERGY, Hearing
 from grok_rt.simulator.mint import Mint
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal, admit, as_refusal, chosen, offered, too_many
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from grok_rt.events import Event
+    from grok_rt.simulator.brain import Brain
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.dashboard import Dashboard
     from grok_rt.simulator.http import Request
     from grok_rt.simulator.line import SessionLine
-    from grok_rt.simulator.script import Script
     from grok_rt.simulator.service import Lasting, Service
 
 __all__ = ["Simulator"]
@@ -51,7 +52,8 @@ class Simulator:
     All sessions run in one thread: what a script does that blocks, blocks them all.
 
     Args:
-        script: what each session hears and says; the truth about what it was sent without one.
+        script: what each session hears and says, a `Script` or a function of the `Context`;
+            the truth about what it was sent without one.
         host: where to listen.
         port: 0 for a free one.
         api_key: the only key that is let in, beside the tokens made here; None lets any in.
@@ -74,6 +76,7 @@ class Simulator:
         behaviour: the ways of the service, where there are several.
         documented_shapes: do all as xAI's documentation has it, where live differs.
         clock: the time of all sessions and tokens, so that a test can let it jump.
+        hearing: what the sessions hear with; the energy of the sound alone by default.
 
     Raises:
         ConfigError: a fault that needs a certificate of its own, and `ssl_context`.
@@ -82,7 +85,7 @@ class Simulator:
 
     def __init__(
         self,
-        script: Script | None = None,
+        script: Brain | None = None,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -104,6 +107,7 @@ class Simulator:
         behaviour: Behaviour = LIVE,
         documented_shapes: bool = False,
         clock: Clock | None = None,
+        hearing: Hearing = ENERGY,
     ) -> None:
         self.refuse = refuse
         self.sessions: list[Peer] = []
@@ -130,6 +134,7 @@ class Simulator:
             "remembered": remembered,
             "behaviour": behaviour,
             "documented_shapes": documented_shapes,
+            "hearing": hearing,
         }
         self._has_dashboard = dashboard
         self._dashboard: Dashboard | None = None
