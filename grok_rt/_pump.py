@@ -61,14 +61,20 @@ class Pump:
         inbox: where the reader puts events.
         handlers: who hears them.
         closed: a fresh exception with the cause of the connection's end.
+        chronicle: is shown each event before anybody else, with its time.
     """
 
     def __init__(
-        self, inbox: Inbox, handlers: Handlers, closed: Callable[[], ConnectionClosed]
+        self,
+        inbox: Inbox,
+        handlers: Handlers,
+        closed: Callable[[], ConnectionClosed],
+        chronicle: Callable[[events.Event, float], None] = lambda _event, _now: None,
     ) -> None:
         self._inbox = inbox
         self._handlers = handlers
         self._closed = closed
+        self._chronicle = chronicle
         self._turn = threading.Condition()
         self._leader: int | None = None
         self._holder: tuple[int, str] | None = None
@@ -311,8 +317,13 @@ class Pump:
         self._last = event
         satisfied: list[Waiter] = []
         outer = self._handling
-        self._handling = (threading.get_ident(), event, time.monotonic())
+        now = time.monotonic()
+        self._handling = (threading.get_ident(), event, now)
         try:
+            try:
+                self._chronicle(event, now)
+            except Exception:  # a defect of ours, and no reason to stop hearing
+                log.exception("the conversation did not take %s", event.type)
             if self._waiters:
                 self._offer(event, satisfied)
             return self._handlers.hear(event)

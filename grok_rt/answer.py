@@ -7,6 +7,7 @@ and what it still waits for. No clock, no thread, no client; whoever asks feeds 
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Collection, Sequence
 from functools import singledispatchmethod
 from typing import Any, TypeVar
@@ -128,7 +129,7 @@ class AnswerBuilder:
         self._ask_id = ask_id
         self._items: set[str] = set() if item_id is None else {item_id}
         self._responses: dict[str, _Response] = {}
-        self._conversation = Conversation(keep_audio=True)
+        self._conversation = Conversation(max_audio=math.inf)
         self._speech_open = False
         self._ended: float | None = None
         self._status = "incomplete"

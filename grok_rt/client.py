@@ -10,6 +10,7 @@ which may not be called in a handler.
 
 from __future__ import annotations
 
+import itertools
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,6 +33,7 @@ from grok_rt._settings import check_times, reconnect_policy, session_config
 from grok_rt._tooling import ToolDecorator, Tooling, told
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS
+from grok_rt.conversation import Conversation
 from grok_rt.models import SessionConfig
 from grok_rt.usage import Meter
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from grok_rt._transport import Transport
+    from grok_rt.conversation import Turn
     from grok_rt.tools import Tool
     from grok_rt.usage import Budget
 
@@ -164,7 +167,10 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         self._lifecycle = Lifecycle(
             opening, self._session, self._inbox, limits, configure=self._configure
         )
-        self._pump = Pump(self._inbox, self._handlers, self._lifecycle.why_closed)
+        self._conversation = Conversation()
+        self._pump = Pump(
+            self._inbox, self._handlers, self._lifecycle.why_closed, self._conversation.feed
+        )
         self._lifecycle.ask_about_stalls(self._pump.why_stalled)
         self._reconnect = reconnect
         self._lifecycle.policy = reconnect_policy(reconnect)
@@ -265,11 +271,37 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         return self._session.conversation_id
 
     @property
+    def conversation(self) -> Conversation:
+        """What was said so far, without the sound; before the handlers of an event hear it.
+
+        It lives through reconnects. The oldest of a thousand turns are forgotten.
+        """
+        return self._conversation
+
+    @property
     def events_sent(self) -> int:
         """How many events have left this machine, sound included."""
         return self._lifecycle.events_sent
 
     # verbs that need the session's books
+
+    def seed(self, turns: Iterable[Turn]) -> None:
+        """Tell a new session what was said before; nothing is answered, nothing is spoken.
+
+        Each turn is a conversation item, a function call two of them: the call and its output.
+        Turns without words, and calls without an output, are left out. Blocks as `send` does.
+
+        Args:
+            turns: a `Conversation`, or some turns of one.
+
+        Raises:
+            LocalProtocolError, SendQueueFull, ConnectionClosed: as `send`.
+        """
+        told = [turn for turn in turns if turn.items()]
+        self._lifecycle.open_connection()
+        self._conversation.add(told)
+        for item in itertools.chain.from_iterable(turn.items() for turn in told):
+            self.send(events.ConversationItemCreate(item=item))
 
     def send(self, event: events.ClientEvent) -> None:
         """Send any client event; blocks up to `send_timeout` for room in the outbox.

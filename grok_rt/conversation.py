@@ -2,162 +2,156 @@
 
 Everything is correlated by item, response and call id, never by the order in which events come:
 the live order varies. No clock (each event is fed with its time), no thread, no client. One
-thread feeds (the pump); any thread may read.
+thread feeds (the pump); any thread may read. Bounded: old turns are forgotten, and of sound no
+more is kept than was asked for.
 """
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from functools import singledispatchmethod
 from typing import Any
 
 import attrs
+import msgspec
 
 from grok_rt import events
+from grok_rt._turn import Draft, Turn
 from grok_rt._unset import Unset
+from grok_rt.audio import AudioFormat, pcm16
+from grok_rt.errors import ConfigError
 from grok_rt.models import ConversationItem, FunctionCall, ResponseInfo
 
 __all__ = ["Conversation", "Turn"]
 
 
-@attrs.frozen
-class Turn:
-    """One thing that was said, or one function that was called.
-
-    Attributes:
-        role: ``user``, ``assistant``, ``system``, or ``tool`` for a function call.
-        text: the words; for a function call its output.
-        item_id: the service's id of it, or the one the client gave.
-        started: seconds on the clock of whoever fed the events.
-        ended: likewise; None while it goes on.
-        interrupted: the assistant was cut off: `text` is what was transcribed up to then.
-        replayed: it comes from an earlier session that was resumed.
-        response_id: the response it is part of; None for what the user said.
-        call: the function call, where it is one.
-        audio: the assistant's voice in the session's output format, if it was to be kept.
-    """
-
-    role: str
-    text: str
-    item_id: str
-    started: float
-    ended: float | None = None
-    interrupted: bool = False
-    replayed: bool = False
-    response_id: str | None = None
-    call: FunctionCall | None = None
-    audio: bytes = attrs.field(default=b"", repr=False)
-
-
-@attrs.define(eq=False)
-class _Draft:
-    """A turn in the making."""
-
-    role: str
-    item_id: str
-    started: float
-    ended: float | None = None
-    interrupted: bool = False
-    replayed: bool = False
-    response_id: str | None = None
-    call: FunctionCall | None = None
-    final: set[int] = attrs.field(factory=set)  # parts whose words are the last
-    parts: dict[int, str] = attrs.field(factory=dict)
-    audio: bytearray = attrs.field(factory=bytearray)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.parts[index] for index in sorted(self.parts))
-
-    @property
-    def empty(self) -> bool:
-        """It is over, and nothing was said: silence, or a response that was given up."""
-        return self.ended is not None and self.call is None and not any(self.parts.values())
-
-    def end(self, now: float, *, cut: bool = False) -> None:
-        if self.ended is None:
-            self.ended = now
-            self.interrupted |= cut
-
-    def turn(self) -> Turn:
-        return Turn(
-            role=self.role,
-            text=self.text,
-            item_id=self.item_id,
-            started=self.started,
-            ended=self.ended,
-            interrupted=self.interrupted,
-            replayed=self.replayed,
-            response_id=self.response_id,
-            call=self.call,
-            audio=bytes(self.audio),
-        )
-
-
 class Conversation:
     """The turns of a conversation, in the order in which it mentioned them first.
 
-    ::
+    A client has one, `GrokClient.conversation`. Another is fed by hand::
 
-        conversation = Conversation()
-        client.on(events.Event, lambda event: conversation.feed(event, time.monotonic()))
+        conversation = Conversation(max_audio=60.0)
+        client.on(events.Event)(lambda event: conversation.feed(event, time.monotonic()))
 
-    Turns in which nothing was said are left out. Beyond `max_turns` the oldest are forgotten.
-    The assistant's voice is kept only with ``keep_audio=True``.
+    Turns in which nothing was said are left out.
+
+    Args:
+        max_turns: beyond these the oldest are forgotten.
+        max_audio: seconds of the assistant's voice that are kept, the newest; by default none.
+        format: what that sound is: the session's output format.
+
+    Raises:
+        AudioError: seconds of this format cannot be counted, as those of Opus; ``math.inf`` can.
     """
 
-    def __init__(self, *, max_turns: int = 1000, keep_audio: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        max_turns: int = 1000,
+        max_audio: float = 0.0,
+        format: AudioFormat | None = None,
+    ) -> None:
         self._max_turns = max_turns
-        self._keep_audio = keep_audio
+        self._max_bytes: float = 0
+        if max_audio == math.inf:
+            self._max_bytes = math.inf
+        elif max_audio > 0:
+            self._max_bytes = (format or pcm16()).frame_bytes(max_audio * 1000)
         self._lock = threading.Lock()
-        self._drafts: dict[str, _Draft] = {}  # by item id, in order
+        self._drafts: dict[str, Draft] = {}  # by item id, in order
         self._aliases: dict[str, str] = {}  # a replayed item's new id → the id it had
         self._calls: dict[str, str] = {}  # call id → item id of its call
+        self._sounding: deque[Draft] = deque()  # those with sound, in order
+        self._bytes = 0
         self._speaking: str | None = None  # the response that is under way
         self._replayed_up_to = 0
+
+    @classmethod
+    def restore(cls, data: Iterable[Mapping[str, Any]], *, max_turns: int = 1000) -> Conversation:
+        """Make one of what `export` gave, perhaps in another process.
+
+        Raises:
+            ConfigError: it is something else; the sentence says where.
+        """
+        try:
+            turns = msgspec.convert(list(data), list[Turn])
+        except (TypeError, msgspec.ValidationError) as error:
+            raise ConfigError(f"this is no exported conversation: {error}") from None
+        conversation = cls(max_turns=max_turns)
+        conversation.add(turns)
+        return conversation
+
+    def add(self, turns: Iterable[Turn]) -> None:
+        """Put in turns of an earlier session, as they were, behind those that are there.
+
+        Their times are of the clock they were made by.
+        """
+        with self._lock:
+            for turn in turns:
+                if turn.item_id in self._drafts:
+                    self._forget(turn.item_id)
+                self._drafts[turn.item_id] = draft = Draft(attrs.evolve(turn, replayed=True))
+                draft.know(audio=b"", ended=turn.started if turn.ended is None else turn.ended)
+                draft.parts = {0: turn.text}
+                if turn.call is not None:
+                    self._calls[turn.call.call_id] = turn.item_id
+            self._forget_oldest()
 
     def feed(self, event: events.Event, now: float) -> None:
         """Take one event, which came at `now` seconds; events that are no news are ignored."""
         with self._lock:
             self._take(event, now)
-            while len(self._drafts) > self._max_turns:
-                self._forget(next(iter(self._drafts)))
-                self._replayed_up_to = max(0, self._replayed_up_to - 1)
+            self._forget_oldest()
 
     def __iter__(self) -> Iterator[Turn]:
         """The turns as they are now: a copy, which later events do not change."""
         with self._lock:
-            return iter([draft.turn() for draft in self._drafts.values() if not draft.empty])
+            return iter([draft.whole() for draft in self._drafts.values() if not draft.is_empty])
+
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(not draft.is_empty for draft in self._drafts.values())
 
     def __str__(self) -> str:
         return "\n".join(f"{turn.role}: {turn.text}" for turn in self)
 
     def __repr__(self) -> str:
-        return f"Conversation({sum(1 for _ in self)} turns)"
+        return f"Conversation({len(self)} turns)"
 
     def export(self) -> list[dict[str, Any]]:
-        """The turns as plain data that JSON can hold; without the audio."""
+        """The turns as plain data that JSON can hold, without the sound; see `restore`."""
         return [attrs.asdict(turn, filter=lambda field, _: field.name != "audio") for turn in self]
 
     # -- items ---------------------------------------------------------------------------------
 
-    def _draft(self, item_id: str, role: str, now: float, response_id: str | None = None) -> _Draft:
+    def _draft(self, item_id: str, role: str, now: float, response_id: str | None = None) -> Draft:
         item_id = self._aliases.get(item_id, item_id)
         draft = self._drafts.get(item_id)
         if draft is None:
-            draft = self._drafts[item_id] = _Draft(role, item_id, now)
-        draft.response_id = draft.response_id or response_id
+            draft = self._drafts[item_id] = Draft(Turn(role, "", item_id, started=now))
+        if response_id and not draft.turn.response_id:
+            draft.know(response_id=response_id)
         return draft
 
-    def _known(self, item_id: str | Unset | None) -> _Draft | None:
+    def _known(self, item_id: str | Unset | None) -> Draft | None:
         return self._drafts.get(self._aliases.get(item_id, item_id)) if item_id else None
 
     def _forget(self, item_id: str) -> None:
-        self._drafts.pop(item_id, None)
+        draft = self._drafts.pop(item_id)
+        if draft.audio:
+            self._sounding.remove(draft)
+            self._bytes -= len(draft.audio)
         for book in (self._aliases, self._calls):
             for key in [key for key, value in book.items() if value == item_id]:
                 del book[key]
+
+    def _forget_oldest(self) -> None:
+        while len(self._drafts) > self._max_turns:
+            self._forget(next(iter(self._drafts)))
+            self._replayed_up_to = max(0, self._replayed_up_to - 1)
 
     @singledispatchmethod
     def _take(self, event: events.Event, now: float) -> None:
@@ -187,55 +181,60 @@ class Conversation:
             text = _text(item)
             if text and not draft.text:  # a duplicate that comes late has less, never more
                 draft.parts = {0: text}
-            if item.status == "completed" and draft.role != "assistant":
+            if item.status == "completed" and draft.turn.role != "assistant":
                 draft.end(now)
 
     def _replay(self, item_id: str, item: ConversationItem, now: float) -> None:
         """Recognise a turn that a resumed session tells again, under a new id."""
         text = _text(item)
         for index, draft in enumerate(self._drafts.values()):
-            if index >= self._replayed_up_to and draft.role == item.role and _same(draft, text):
+            told = index >= self._replayed_up_to and draft.turn.role == item.role
+            if told and _same(draft, text):
                 self._replayed_up_to = index + 1
-                self._aliases[item_id] = draft.item_id
+                self._aliases[item_id] = draft.turn.item_id
                 return
-        draft = self._draft(item_id, item.role or "user", now)
-        draft.replayed = True
+        draft = Draft(Turn(item.role or "user", "", item_id, started=now, replayed=True))
         draft.parts = {0: text}
         draft.end(now)
-        self._replayed_up_to = len(self._drafts)
+        # Where it was said: what is told after it was said after it.
+        drafts = list(self._drafts.items())
+        drafts.insert(self._replayed_up_to, (item_id, draft))
+        self._drafts = dict(drafts)
+        self._replayed_up_to += 1
 
     def _call(self, call: FunctionCall, item_id: str, now: float, response_id: str | None) -> None:
         draft = self._draft(self._calls.get(call.call_id, item_id), "tool", now, response_id)
-        self._calls[call.call_id] = draft.item_id
-        if draft.call is None or call.arguments:  # they are still empty when the call is announced
-            draft.call = call
+        self._calls[call.call_id] = draft.turn.item_id
+        if draft.turn.call is None or call.arguments:  # they are empty when the call is announced
+            draft.know(call=call)
         if call.arguments:
             draft.end(now)
 
     def _output(self, item: ConversationItem, now: float) -> None:
         draft = self._draft(self._calls.get(item.call_id or "", item.id or ""), "tool", now)
-        draft.parts = {0: item.output or ""}
-        draft.ended = now
+        if not draft.parts:  # else it is told again
+            draft.parts = {0: item.output or ""}
+            draft.know(ended=now)
 
     @_take.register
     def _truncated(self, event: events.ConversationItemTruncated, now: float) -> None:
         if draft := self._known(event.item_id):
             draft.end(now)
-            draft.interrupted = True
+            draft.know(interrupted=True)
             if event.transcript:
                 draft.parts = {0: event.transcript}
 
     @_take.register
     def _deleted(self, event: events.ConversationItemDeleted, _now: float) -> None:
         if draft := self._known(event.item_id):
-            self._forget(draft.item_id)
+            self._forget(draft.turn.item_id)
 
     # -- the user's speech -----------------------------------------------------------------------
 
     @_take.register
     def _speech(self, event: events.InputAudioBufferSpeechStarted, now: float) -> None:
         draft = self._draft(event.item_id, "user", now)
-        draft.ended = None  # after a pause the same item goes on
+        draft.know(ended=None)  # after a pause the same item goes on
         draft.final.clear()
 
     @_take.register(events.InputAudioBufferSpeechStopped)
@@ -297,7 +296,7 @@ class Conversation:
     def _words(self, event: events.TranscriptDelta | events.TextDelta, now: float) -> None:
         index = event.content_index or 0
         draft = self._voice(event, now)
-        if draft.ended is None and index not in draft.final:
+        if draft.is_open and index not in draft.final:
             draft.parts[index] = draft.parts.get(index, "") + (event.delta or "")
 
     @_take.register(events.ResponseOutputAudioTranscriptDone)
@@ -314,8 +313,19 @@ class Conversation:
     @_take.register
     def _sound(self, event: events.AudioDelta, now: float) -> None:
         draft = self._voice(event, now)
-        if self._keep_audio and draft.ended is None:
-            draft.audio += event.audio
+        if not (self._max_bytes and event.audio and draft.is_open):
+            return
+        if not draft.audio:
+            self._sounding.append(draft)
+        draft.audio += event.audio
+        self._bytes += len(event.audio)
+        while self._bytes > self._max_bytes:
+            oldest = self._sounding[0]
+            excess = min(len(oldest.audio), int(self._bytes - self._max_bytes))
+            del oldest.audio[:excess]
+            self._bytes -= excess
+            if not oldest.audio:
+                self._sounding.popleft()
 
     @_take.register
     def _called(self, event: events.ResponseFunctionCallArgumentsDone, now: float) -> None:
@@ -338,7 +348,7 @@ class Conversation:
     def _interrupted(self, event: events.Interrupted, now: float) -> None:
         if draft := self._known(event.item_id):
             draft.end(now)
-            draft.interrupted = True
+            draft.know(interrupted=True)
         elif event.response_id:
             self._cut(event.response_id, now)
 
@@ -346,14 +356,14 @@ class Conversation:
     @_take.register(events.Reconnecting)
     def _lost(self, _event: events.Event, now: float) -> None:
         for draft in self._drafts.values():
-            draft.end(now, cut=draft.role == "assistant")
+            draft.end(now, cut=draft.turn.role == "assistant")
         self._speaking = None
 
-    def _voice(self, event: Any, now: float) -> _Draft:
+    def _voice(self, event: Any, now: float) -> Draft:
         item_id = event.item_id or event.response_id or ""
         return self._draft(item_id, "assistant", now, event.response_id or None)
 
-    def _final(self, draft: _Draft, index: int, text: str) -> None:
+    def _final(self, draft: Draft, index: int, text: str) -> None:
         draft.final.add(index)
         if text:
             draft.parts[index] = text
@@ -361,7 +371,7 @@ class Conversation:
     def _cut(self, response_id: str | None, now: float, *, cut: bool = True) -> None:
         """End what a response still had open."""
         for draft in self._drafts.values():
-            if draft.response_id == response_id and draft.role == "assistant":
+            if draft.turn.response_id == response_id and draft.turn.role == "assistant":
                 draft.end(now, cut=cut)
 
 
@@ -383,8 +393,8 @@ def _is_replay(event: events.ConversationItemAdded | events.ConversationItemCrea
     )
 
 
-def _same(draft: _Draft, text: str) -> bool:
+def _same(draft: Draft, text: str) -> bool:
     """Whether a replayed text is this turn's; the server may remember more of what was cut."""
     ours, theirs = draft.text.split(), text.split()
-    shorter = min(len(ours), len(theirs)) if draft.interrupted else max(len(ours), len(theirs))
+    shorter = min(len(ours), len(theirs)) if draft.turn.interrupted else max(len(ours), len(theirs))
     return ours[:shorter] == theirs[:shorter] and shorter > 0

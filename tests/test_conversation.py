@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from typing import Any
 
 import pytest
@@ -33,7 +34,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grok_rt import events
+from grok_rt.audio import OPUS, pcm16
 from grok_rt.conversation import Conversation, Turn
+from grok_rt.errors import AudioError, ConfigError
 from grok_rt.models import FunctionCall
 
 
@@ -141,7 +144,7 @@ def test_barge_in_with_a_bare_done() -> None:
     """A `completed` response that lists nothing was cut: the words stay, and say so."""
     conversation = fed(
         created("r"), *announced("r", "a"), *spoken("r", "a"), done("r"), words("r", "a", " Late"),
-        started("u"), keep_audio=True,
+        started("u"), max_audio=math.inf,
     )  # fmt: skip
     assistant, user = conversation
     assert (assistant.text, assistant.interrupted, assistant.ended) == ("Hello.", True, 8.0)
@@ -293,6 +296,35 @@ def test_replays_are_recognised(flags: dict[str, Any]) -> None:
     assert len(list(conversation)) == 3
 
 
+def test_what_was_missed_is_put_in_its_place() -> None:
+    """An item of the replay that was never heard stands where it was said, and doubles nothing."""
+    before = [user_text("u", "One."), *reply("r", "a"), user_text("u2", "Three."), SESSION]
+    again = [
+        replayed("n0", "user", "Missed first."),
+        replayed("n1", "user", "One."),
+        replayed("n2", "assistant", "Hello."),
+        replayed("n3", "user", "Missed."),
+        replayed("n4", "user", "Three."),
+        replayed("n5", "assistant", "Missed last."),
+    ]
+    assert [text for _, text in said(fed(*before, *again))] == [
+        *("Missed first.", "One.", "Hello.", "Missed.", "Three.", "Missed last."),
+    ]
+
+
+def test_calls_told_again_are_known_by_their_ids() -> None:
+    """A call and its output come back under new item ids, and stay one turn with its own times."""
+    flow = [*function_call("r", "f"), function_output("f", "3"), SESSION]
+    before = list(fed(*flow))
+    body = {"call_id": "call-f", "name": "weather", "role": "tool", "replayed": True}
+    again = [
+        ev("conversation.item.added", item=item("n1", "function_call", arguments="", **body)),
+        ev("conversation.item.added",
+           item=item("n2", "function_call_output", output="3", **body)),
+    ]  # fmt: skip
+    assert list(fed(*flow, *again)) == before
+
+
 def test_what_is_not_replayed_is_news() -> None:
     """The same words said twice are two turns, unless the server says it tells them again."""
     twice = [user_text("u", "Yes."), replayed("u2", "user", "Yes.", replayed=False)]
@@ -331,30 +363,114 @@ def test_memory_is_bounded() -> None:
 
 
 def test_audio_is_kept_only_if_asked() -> None:
-    """A turn holds its sound with `keep_audio`, and nothing of it without."""
+    """A turn holds its sound with `max_audio`, and nothing of it without."""
     assert [turn.audio for turn in fed(*reply("r", "a"))] == [b""]
-    assert [turn.audio for turn in fed(*reply("r", "a"), keep_audio=True)] == [
+    assert [turn.audio for turn in fed(*reply("r", "a"), max_audio=math.inf)] == [
         SOUND["hel"] + SOUND["lo"]
     ]
 
 
+def test_audio_is_bounded_in_seconds() -> None:
+    """Of the sound the newest seconds are kept, whosever turn they are; the words all stay."""
+    flow = [event for n in range(50) for event in reply(f"r{n}", f"a{n}")]
+    whole = SOUND["hel"] + SOUND["lo"]
+    seconds = (len(whole) + 4) / 16_000
+    conversation = fed(*flow, max_audio=seconds, format=pcm16(8000))
+    assert [turn.audio for turn in conversation][-3:] == [b"", whole[-4:], whole]
+    assert said(conversation) == [("assistant", "Hello.")] * 50
+    assert len(conversation._sounding) == 2
+    conversation.feed(ev("conversation.item.deleted", item_id="a49"), 99.0)
+    assert (conversation._bytes, len(conversation._sounding)) == (4, 1)
+
+
+def test_seconds_that_cannot_be_counted() -> None:
+    """A bound in seconds of Opus is refused at once; all of it can be kept."""
+    with pytest.raises(AudioError, match="audio/opus"):
+        Conversation(max_audio=1.0, format=OPUS)
+    assert len(Conversation(max_audio=math.inf, format=OPUS)) == 0
+
+
+WHOLE = [
+    user_text("u", "Hello?"),
+    *reply("r", "a"),
+    *function_call("r", "f"),
+    function_output("f", "3"),
+    *function_call("r", "g"),
+    started("u2"),
+]
+
+
 def test_export_is_plain_data() -> None:
     """What is exported survives JSON, calls included, without the sound."""
-    flow = [
-        user_text("u", "Hello?"),
-        *reply("r", "a"),
-        *function_call("r", "f"),
-        function_output("f", "3"),
-    ]
-    data = fed(*flow, keep_audio=True).export()
+    data = fed(*WHOLE, max_audio=math.inf).export()
     assert json.loads(json.dumps(data)) == data
-    assert [each["role"] for each in data] == ["user", "assistant", "tool"]
+    assert [each["role"] for each in data] == ["user", "assistant", "tool", "tool", "user"]
     assert data[2]["call"] == {
         "call_id": "call-f",
         "name": "weather",
         "arguments": '{"city":"Oslo"}',
     }
     assert all("audio" not in each for each in data)
+
+
+def test_what_was_exported_is_restored() -> None:
+    """The same turns come back, marked as of an earlier session, and nothing is left open."""
+    before = fed(*WHOLE)
+    after = Conversation.restore(json.loads(json.dumps(before.export())))
+    assert said(after) == said(before)[:-1]  # the speech had no words yet
+    assert [turn.call for turn in after] == [turn.call for turn in before][:-1]
+    assert all(turn.replayed and turn.ended is not None for turn in after)
+    assert len(Conversation.restore(before.export(), max_turns=2)) == 1  # of two, one is empty
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (None, "not iterable"),
+        ([{"role": "user"}], r"missing required field `text`.*\$\[0\]"),
+        ([{"role": "user", "text": 3, "item_id": "u", "started": 0}], r"\$\[0\]\.text"),
+    ],
+)
+def test_what_was_not_exported_is_refused(data: Any, says: str) -> None:
+    """The sentence names the place of the first fault."""
+    with pytest.raises(ConfigError, match=f"no exported conversation: .*{says}"):
+        Conversation.restore(data)
+
+
+def test_turns_as_items() -> None:
+    """A turn is one item, a call two; what has no words, no output or no place there is none."""
+    items = [turn.items() for turn in fed(*WHOLE)]
+    assert [[(i.type, i.role or None, i.id or None) for i in each] for each in items] == [
+        [("message", "user", "u")],
+        [("message", "assistant", "a")],
+        [("function_call", None, "f"), ("function_call_output", None, None)],
+        [],
+        [],
+    ]
+    (question,), (reply_,), (call, output), *_ = items
+    assert [part.type for item in (question, reply_) for part in item.content or ()] == [
+        "input_text",
+        "output_text",
+    ]
+    assert (call.call_id, call.name, call.arguments) == ("call-f", "weather", '{"city":"Oslo"}')
+    assert (output.call_id, output.output) == ("call-f", "3")
+    assert Turn("system", "Be brief.", "s", 0.0).items()[0].role == "system"
+    assert Turn("stranger", "Boo.", "s", 0.0).items() == ()
+
+
+def test_what_was_told_is_not_told_twice() -> None:
+    """The echo of a seeded turn, arguments empty as they are live, is that turn and no other."""
+    conversation = Conversation.restore(fed(*WHOLE).export())
+    before = list(conversation)
+    echoes = [
+        user_text("u", "Hello?"),
+        ev("conversation.item.added", item=item("f", "function_call", call_id="call-f",
+           name="weather", arguments="", role="tool")),
+        function_output("f", "3"),
+    ]  # fmt: skip
+    for echo in echoes:
+        conversation.feed(echo, 99.0)
+    assert list(conversation) == before
 
 
 def test_other_events_are_no_turns() -> None:

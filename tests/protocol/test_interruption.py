@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import live
 import pytest
 from stage import Message, Peer, on_stage
@@ -94,7 +96,7 @@ def test_a_cancel_ends_in_a_done() -> None:
         peer.says(live.sound("r", "a"), live.done("r", status="cancelled"), live.sound("r", "a"))
         peer.says(*live.reply("r2", "a2"))
 
-    conversation = Conversation(keep_audio=True)
+    conversation = Conversation(max_audio=math.inf)
     with on_stage(script) as stage:
         stage.grok.on(events.Event)(lambda event: conversation.feed(event, 0.0))
         stage.grok.wait_for(events.AudioDelta, timeout=5)
