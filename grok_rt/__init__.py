@@ -5,7 +5,7 @@
     ...     print(grok.ask("Why is the sky blue?").text)
 
 The names here are what users type. Submodules with public names of their own are
-`events`, `models`, `audio`, `streams`, `tools`, `usage`, `errors` and `simulator`.
+`events`, `parts`, `models`, `audio`, `streams`, `tools`, `usage`, `errors` and `simulator`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from grok_rt import errors, events
+    from grok_rt import errors, events, parts
+    from grok_rt._exchange import AnswerStream
     from grok_rt._handlers import on
     from grok_rt._reconnect import Reconnect
     from grok_rt._unset import UNSET
@@ -58,6 +59,7 @@ __all__ = [
     "PCMU",
     "UNSET",
     "Answer",
+    "AnswerStream",
     "AudioClip",
     "AudioError",
     "AudioFormat",
@@ -94,6 +96,7 @@ __all__ = [
     "errors",
     "events",
     "on",
+    "parts",
     "pcm16",
     "tool",
 ]
@@ -111,9 +114,10 @@ _ROOMS = (
     "_reconnect",
     "conversation",
     "answer",
+    "_exchange",
     "client",
 )
-_MODULES = frozenset(("errors", "events"))
+_MODULES = frozenset(("errors", "events", "parts"))
 
 
 def __getattr__(name: str) -> object:

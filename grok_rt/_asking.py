@@ -1,108 +1,29 @@
-"""The verbs that ask: one question at a time, and its whole answer.
+"""The verbs that ask: one question at a time, and its answer, whole or in parts.
 
 They run on the thread that asks; `submit` starts one that does. `Question` knows what is sent
-and what came back; here is who may ask when, for how long, and what becomes of a question that
-nobody waits for any more.
+and what came back, `Exchange` how it comes to its answer, `Questions` whose turn it is.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import math
-import threading
-import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from grok_rt import events
+from grok_rt._exchange import AnswerStream, Exchange, Patience
+from grok_rt._parts import Parts
 from grok_rt._question import Question
 from grok_rt._sender import GrokSender
-from grok_rt._unset import UNSET
-from grok_rt.errors import DeadlineExceeded, GrokError
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator
-
+    from grok_rt import events
     from grok_rt._lifecycle import Lifecycle
-    from grok_rt._pump import Pump, Waiter
+    from grok_rt._pump import Pump
+    from grok_rt._question import Prompt
+    from grok_rt._questions import Questions
     from grok_rt.answer import Answer
-    from grok_rt.audio import AudioClip
     from grok_rt.models import SessionConfig
 
-__all__ = ["GrokAsker", "Questions"]
-
-_RETRY = 0.5  # seconds until a question is put again that found something else being answered
-_PATIENCE = 10.0  # seconds to wait for an event before looking again
-_LOOK = 0.05  # seconds for a question to notice by itself that the connection has closed
-
-
-class Questions:
-    """Whose turn it is to ask: one after the other, in order of arrival.
-
-    Args:
-        pump: who waits for a turn pumps meanwhile, like all who wait.
-    """
-
-    def __init__(self, pump: Pump) -> None:
-        self._pump = pump
-        self._lock = threading.Lock()
-        self._line: list[Waiter] = []
-        self._threads: set[threading.Thread] = set()
-
-    @contextlib.contextmanager
-    def turn(self, deadline: float | None) -> Iterator[None]:
-        """Wait for the turn, and have it while the block runs.
-
-        Raises:
-            DeadlineExceeded: it did not come in time.
-            ConnectionClosed: the connection ended first.
-        """
-        with self._pump.listening("the turn to ask", lambda _: False) as waiter:
-            try:
-                with self._lock:
-                    self._line.append(waiter)
-                    first = self._line[0] is waiter
-                if not first:
-                    self._pump.wait(waiter, _left(deadline))
-                yield
-            finally:
-                self._leave(waiter)
-
-    def _leave(self, waiter: Waiter) -> None:
-        with self._lock:
-            if waiter in self._line:
-                self._line.remove(waiter)
-            following = self._line[:1]
-        for each in following:
-            self._pump.finish(each)
-
-    def submit(self, work: Callable[[], None]) -> None:
-        """Run `work`, which asks, on a thread of its own."""
-
-        def run() -> None:
-            try:
-                work()
-            finally:
-                with self._lock:
-                    self._threads.discard(threading.current_thread())
-
-        thread = threading.Thread(target=run, name="grok-rt-submit", daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
-
-    def close(self, timeout: float) -> None:
-        """After the connection's end: join the threads of `submit`, `timeout` seconds at most."""
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            threads = self._threads - {threading.current_thread()}
-        for thread in threads:
-            # Perhaps nobody pumps any more; and it may just be on its way to its next wait.
-            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-                thread.join(min(left, _LOOK))
-                self._pump.dismiss({thread.ident or 0})
+__all__ = ["GrokAsker"]
 
 
 class GrokAsker(GrokSender):
@@ -113,14 +34,13 @@ class GrokAsker(GrokSender):
     _pump: Pump
     _questions: Questions
 
-    def ask(
-        self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
-    ) -> Answer:
+    def ask(self, prompt: Prompt, timeout: float | None = 60.0) -> Answer:
         """Ask one question and wait for the whole answer; tools run meanwhile.
 
-        Text is sent as it is. Sound (a clip, or the path of a sound file) is converted to the
-        session's input format and streamed at the pace of speech, until the server has heard
-        its end; in manual mode it is sent at once and committed.
+        Text is sent as it is. Sound (a clip, the path of a sound file, or a source) is converted
+        to the session's input format and streamed at the pace of speech, until the server has
+        heard its end; in manual mode it is sent as it is and committed. A source is read until
+        it ends or the server has answered, and cannot be asked again.
 
         A client asks one question at a time, in order of arrival, and none while something
         else is being said. (So a tool that asks its own client waits for itself.) A question
@@ -141,28 +61,49 @@ class GrokAsker(GrokSender):
             ConnectionClosed: the session ended first.
             ConcurrencyError: called inside a handler; use `submit` there.
         """
-        deadline = _deadline(timeout)
-        connection = self._lifecycle.open_connection()
-        self._pump.refuse_in_handler("an answer")
-        ask_id = connection.ledger.new_event_id()
-        question = Question(self, self._put, self.config, prompt, ask_id)
-        before = "it was not asked"
-        try:
-            _check(deadline)
-            before = "another question is being asked"
-            with self._questions.turn(deadline):
-                before = "something else is still being said"
-                self._wait_for_quiet(deadline)
-                return self._answered(question, deadline)
-        except DeadlineExceeded:
-            if deadline is None or time.monotonic() < deadline:
-                raise  # a handler's
-            text = f"no whole answer in {timeout:g} s: {question.missing or before}"
-            raise DeadlineExceeded(text) from None
+        with self._exchange(prompt, timeout) as exchange:
+            exchange.begin()
+            return exchange.answer()
 
-    def submit(
-        self, prompt: str | AudioClip | os.PathLike[str], timeout: float | None = 60.0
-    ) -> Future[Answer]:
+    def stream(self, prompt: Prompt, timeout: float | None = 60.0) -> AnswerStream:
+        """Ask one question and take its answer in parts, as they come.
+
+        ::
+
+            for part in client.stream("Tell me a joke."):
+                match part:
+                    case parts.Text(text):
+                        print(text, end="")
+                    case parts.Audio(audio):
+                        speaker.write(audio)
+
+        It asks as `ask` does, waits for its turn, and returns once the question is put. The
+        last part is the `Answer`, whole. Leaving the loop takes the question back.
+
+        Args:
+            prompt: the question.
+            timeout: seconds to wait in all, without what happens between two parts; None: no
+                limit.
+
+        Returns:
+            The parts, an iterator: `parts.Text`, `parts.Audio`, `parts.ToolStarted`,
+            `parts.ToolEnded`, and last the `Answer`. Those of a spoken question wait until it
+            has been said to its end: what the server answers before is no answer to it.
+
+        Raises:
+            GrokError: as `ask`, from here or from the iterator.
+            ConcurrencyError: called inside a handler; use `submit` there. Or another stream of
+                this thread is not over.
+        """
+        exchange = self._exchange(prompt, timeout, Parts())
+        try:
+            exchange.begin()
+        except BaseException:
+            exchange.end()
+            raise
+        return AnswerStream(exchange)
+
+    def submit(self, prompt: Prompt, timeout: float | None = 60.0) -> Future[Answer]:
         """Ask without waiting, in a handler too: `ask` on a thread of its own.
 
         Returns:
@@ -181,102 +122,21 @@ class GrokAsker(GrokSender):
         self._questions.submit(work)
         return future
 
+    def _exchange(
+        self, prompt: Prompt, timeout: float | None, parts: Parts | None = None
+    ) -> Exchange:
+        patience = Patience(timeout)
+        connection = self._lifecycle.open_connection()
+        self._pump.refuse_in_handler("an answer")
+        ask_id = connection.ledger.new_event_id()
+        return Exchange(
+            Question(self, self._put, self.config, prompt, ask_id, parts),
+            parts,
+            patience,
+            lifecycle=self._lifecycle,
+            pump=self._pump,
+            questions=self._questions,
+        )
+
     def _put(self, ask_id: str, *question: events.ClientEvent) -> None:
         self._lifecycle.through(lambda connection: connection.ledger.ask(ask_id, *question))
-
-    def _answered(self, question: Question, deadline: float | None) -> Answer:
-        try:
-            while True:
-                with self._pump.listening("an answer", question.offer) as waiter:
-                    finish = functools.partial(self._pump.finish, waiter)
-                    with question.posed(finish):
-                        self._pump.wait(waiter, _left(deadline))
-                if question.is_answered:
-                    return question.answer()
-                self._forget(question)
-                if question.collided:
-                    self._wait_until(lambda: False, time.monotonic() + _RETRY, deadline)
-                self._wait_for_line(deadline)
-                self._wait_for_quiet(deadline)
-        except BaseException:
-            if question.is_open and not self._is_reconnecting():
-                self._take_back(question)
-            raise
-        finally:
-            self._forget(question)
-
-    def _forget(self, question: Question) -> None:
-        """It is not to be put again behind our back."""
-        self._lifecycle.connection().ledger.given_up(question.ask_id)
-
-    def _take_back(self, question: Question) -> None:
-        """Nobody waits for the answer: the next question must not meet it. Never blocks."""
-        with contextlib.suppress(GrokError):  # best effort, and perhaps there is no line any more
-            connection = self._lifecycle.open_connection()
-            ledger = connection.ledger
-            response_id, _, _ = ledger.interrupt()
-            ledger.forgo(question.response_ids)
-            cancel = events.ResponseCancel(
-                event_id=ledger.best_effort_id(), response_id=response_id or UNSET
-            )
-            connection.send(cancel, timeout=0.0)
-            if question.is_spoken:
-                clear = events.InputAudioBufferClear(event_id=ledger.best_effort_id())
-                connection.send(clear, timeout=0.0)
-
-    def _is_reconnecting(self) -> bool:
-        return self._lifecycle.state == "reconnecting"
-
-    def _wait_for_line(self, deadline: float | None) -> None:
-        """Wait while there is no connection: what speaks must not speak in vain."""
-        while self._is_reconnecting():
-            soon = time.monotonic() + _PATIENCE
-            self._wait_until(lambda: not self._is_reconnecting(), soon, deadline)
-
-    def _wait_for_quiet(self, deadline: float | None) -> None:
-        """Wait while a response or the user speaks: the server would refuse the question."""
-        ledger = self._lifecycle.open_connection().ledger
-        while (quiet_at := ledger.quiet_at()) is not None and quiet_at > time.monotonic():
-            self._wait_until(lambda: ledger.quiet_at() is None, quiet_at, deadline)
-
-    def _wait_until(self, met: Callable[[], bool], moment: float, deadline: float | None) -> None:
-        """Wait until an event has `met` its purpose, up to a moment.
-
-        Raises:
-            DeadlineExceeded: the deadline came first.
-        """
-        until = moment if deadline is None else min(moment, deadline)
-        with self._pump.listening("silence", lambda _: met()) as waiter:
-            if met():
-                return
-            try:
-                self._pump.wait(waiter, _left(until))
-            except DeadlineExceeded:
-                if time.monotonic() < until:
-                    raise  # a handler's
-                _check(deadline)
-
-
-def _deadline(timeout: float | None) -> float | None:
-    """When it is too late; None: never.
-
-    Raises:
-        TypeError: the timeout is no number.
-        ValueError: it is NaN.
-    """
-    if timeout is None:
-        return None
-    if not isinstance(timeout, (int, float)):
-        raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
-    if math.isnan(timeout):
-        raise ValueError("a timeout is a number of seconds, not NaN")
-    return None if timeout > threading.TIMEOUT_MAX else time.monotonic() + timeout
-
-
-def _check(deadline: float | None) -> None:
-    if deadline is not None and time.monotonic() >= deadline:
-        raise DeadlineExceeded("too late")
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -20,6 +20,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING
 
 from grok_rt import events
@@ -91,6 +92,7 @@ class Connection(Outgoing):
         self._keepalive = Keepalive(None, None, 0.0)
         self._retire_at: float | None = None
         self._dropped = False
+        self._errands: deque[Callable[[], None]] = deque()
         self._backlog = Backlog(
             inbox,
             limits.max_backlog,
@@ -172,6 +174,11 @@ class Connection(Outgoing):
     def drop(self) -> None:
         """Close it soon with 1000, without waiting for anything: safe in a finalizer."""
         self._dropped = True
+        self._outbox.wake_if_free()
+
+    def run_soon(self, errand: Callable[[], None]) -> None:
+        """Let the writer do something that never waits: safe in a finalizer."""
+        self._errands.append(errand)
         self._outbox.wake_if_free()
 
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
@@ -273,6 +280,7 @@ class Connection(Outgoing):
         self._transport.close()
         try:
             self._keep_unsent()
+            self._run_errands()
         finally:
             try:
                 self._on_end(self)
@@ -313,6 +321,7 @@ class Connection(Outgoing):
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     def _tick(self) -> None:
+        self._run_errands()
         now = time.monotonic()
         due = self.ledger.run_due(now)
         for told in due.tell:
@@ -333,6 +342,10 @@ class Connection(Outgoing):
             self.begin_close(1000, "the client was dropped")
 
     # under whichever thread
+
+    def _run_errands(self) -> None:
+        while self._errands:
+            self._errands.popleft()()
 
     def _lost(self, cause: ConnectionClosed) -> None:
         """No more frames either way: wake both threads."""

@@ -148,14 +148,23 @@ class Pump:
     @contextlib.contextmanager
     def listening(self, what: str, offer: Callable[[events.Event], bool]) -> Iterator[Waiter]:
         """Show each event to `offer` while the block runs, whoever pumps."""
-        waiter = Waiter(what, offer)
-        with self._turn:
-            self._waiters = (*self._waiters, waiter)
+        waiter = self.listen(what, offer)
         try:
             yield waiter
         finally:
-            with self._turn:
-                self._waiters = tuple(w for w in self._waiters if w is not waiter)
+            self.unlisten(waiter)
+
+    def listen(self, what: str, offer: Callable[[events.Event], bool]) -> Waiter:
+        """Show each event to `offer` until it has enough, or `unlisten`."""
+        waiter = Waiter(what, offer)
+        with self._turn:
+            self._waiters = (*self._waiters, waiter)
+        return waiter
+
+    def unlisten(self, waiter: Waiter) -> None:
+        """Show it nothing more; harmless if it is shown nothing."""
+        with self._turn:
+            self._waiters = tuple(w for w in self._waiters if w is not waiter)
 
     def wait(self, waiter: Waiter, timeout: float | None) -> None:
         """Wait until a listening waiter has enough; pump meanwhile if nobody else does.

@@ -16,7 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
-from grok_rt._asking import GrokAsker, Questions
+from grok_rt._asking import GrokAsker
 from grok_rt._configurer import GrokConfigurer
 from grok_rt._connection import Connection
 from grok_rt._lifecycle import Lifecycle, State
@@ -24,6 +24,7 @@ from grok_rt._listener import GrokListener, HandlerKeywords
 from grok_rt._liveness import Limits
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
+from grok_rt._questions import Questions
 from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
 from grok_rt._reconnect import Reconnect

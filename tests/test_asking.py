@@ -15,7 +15,7 @@ from scripted import SOON, ScriptedTransport
 
 from grok_rt import (
     AudioClip,
-    _asking,
+    _exchange,
     events,
 )
 from grok_rt.audio import shipped
@@ -237,7 +237,7 @@ def test_what_died_is_not_waited_for() -> None:
 
 def test_a_collision_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that met an answer the client knew nothing of is put again, its text is not."""
-    monkeypatch.setattr(_asking, "_RETRY", 0.01)
+    monkeypatch.setattr(_exchange, "_RETRY", 0.01)
     transport = ScriptedTransport()
     with scripted(transport) as grok:
 

@@ -15,10 +15,10 @@ from grok_rt import (
     Budget,
     GrokClient,
     Reconnect,
-    _asking,
     _calls,
     _configurer,
     _connection,
+    _exchange,
     _framing,
     _lifecycle,
     _pump,
@@ -79,10 +79,11 @@ LIMITS = ARGUMENTS | {
     "bytes in the outbox": Limits().outbox_bytes,
     "sent and not acknowledged": dialling.USER_TIMEOUT_MS / 1000,
     "ask(timeout=)": default(GrokClient.ask, "timeout"),
+    "stream(timeout=)": default(GrokClient.stream, "timeout"),
     "submit(timeout=)": default(GrokClient.submit, "timeout"),
     "silence after a spoken question": _question._TAIL_MS / 1000,
     "speech that still belongs to a question": _question._SETTLE_MS / 1000,
-    "a question that met another answer": _asking._RETRY,
+    "a question that met another answer": _exchange._RETRY,
     "paced(frame_ms=)": default(paced, "frame_ms") / 1000,
     "paced(trailing_silence_ms=)": default(paced, "trailing_silence_ms") / 1000,
     # receiving
@@ -121,6 +122,7 @@ LIMITS = ARGUMENTS | {
     "exit of the program": _connection._EXIT_TIMEOUT,
     # sound and memory
     "Conversation(max_turns=)": default(Conversation, "max_turns"),
+    "Conversation(max_audio=)": default(Conversation, "max_audio"),
     "lowest rate of a WAV file": _wav._RATES.start,
     "highest rate of a WAV file": _wav._RATES.stop - 1,
     # at the command line

@@ -181,8 +181,8 @@ def test_a_refused_question_raises(part: int) -> None:
     [
         ("?", math.nan, ValueError, "not NaN"),
         ("?", "5", TypeError, "a number of seconds or None, not '5'"),
-        (None, 5, TypeError, "text, an AudioClip or a Path, not None"),
-        (b"RIFF", 5, TypeError, "text, an AudioClip or a Path, not b'RIFF'"),
+        (None, 5, TypeError, "text, an AudioClip, a Path or a Source, not None"),
+        (b"RIFF", 5, TypeError, "text, an AudioClip, a Path or a Source, not b'RIFF'"),
     ],
 )
 def test_what_cannot_be_asked(prompt: Any, timeout: Any, error: type[Exception], says: str) -> None:

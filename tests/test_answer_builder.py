@@ -30,7 +30,9 @@ from flows import (
 )
 
 from grok_rt import events
-from grok_rt.answer import ASK_KEY, Answer, AnswerBuilder
+from grok_rt._answer_builder import AnswerBuilder
+from grok_rt._unconfirmed import ASK_KEY
+from grok_rt.answer import Answer
 from grok_rt.audio import pcm16
 from grok_rt.models import FunctionCall
 
