@@ -25,7 +25,7 @@ class Parts:
     """
 
     def __init__(self) -> None:
-        self._held: list[tuple[str, Part]] | None = []  # with the response of each
+        self._held: list[tuple[Part, str, str]] | None = []  # with response and item of each
         self._ready: deque[Part] = deque()
         self._said: dict[tuple[str, int], str] = {}  # the words given of each part of an item
         self._last_item = ""
@@ -41,9 +41,9 @@ class Parts:
     def release(self, superseded: Collection[str]) -> None:
         """Let take what comes and what was held, but for words and sound of those responses."""
         held, self._held = self._held or (), None
-        for response_id, part in held:
+        for part, response_id, item_id in held:
             if response_id not in superseded or isinstance(part, (ToolStarted, ToolEnded)):
-                self._ready.append(part)
+                self._give(part, response_id, item_id)
 
     @singledispatchmethod
     def feed(self, event: events.Event, response_id: str) -> None:
@@ -87,15 +87,11 @@ class Parts:
             self._give(ToolEnded(self._calls.pop(item.call_id), item.output or ""), response_id)
 
     def _say(self, item_id: Any, index: Any, words: Any, response_id: str) -> None:
-        item = item_id or response_id
-        if not words:
-            return
-        spoken = self._said.get((item, index or 0), "")
-        self._said[item, index or 0] = spoken + words
-        if item != self._last_item:  # an answer's turns are put together with a space
-            words = f" {words.lstrip()}" if self._last_item else words.lstrip()
-            self._last_item = item
-        self._give(Text(words), response_id)
+        item_id = item_id or response_id
+        if words:
+            spoken = self._said.get((item_id, index or 0), "")
+            self._said[item_id, index or 0] = spoken + words
+            self._give(Text(words), response_id, item_id)
 
     def _say_rest(self, item_id: Any, index: Any, whole: Any, response_id: str) -> None:
         """Repair what came without its deltas, or without the last of them."""
@@ -103,8 +99,14 @@ class Parts:
         if whole and whole.startswith(spoken):
             self._say(item_id, index, whole[len(spoken) :], response_id)
 
-    def _give(self, part: Part, response_id: str) -> None:
-        if self._held is None:
-            self._ready.append(part)
-        else:
-            self._held.append((response_id, part))
+    def _give(self, part: Part, response_id: str, item_id: str = "") -> None:
+        if self._held is not None:
+            self._held.append((part, response_id, item_id))
+            return
+        if isinstance(part, Text) and item_id != self._last_item:
+            # The turns of an answer are put together with a space.
+            if not (words := part.text.lstrip()):
+                return
+            part = Text(f" {words}" if self._last_item else words)
+            self._last_item = item_id
+        self._ready.append(part)
