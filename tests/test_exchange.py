@@ -345,7 +345,7 @@ def test_the_next_question_is_answered_alone(
     leave: Callable[[GrokClient], None], pumps: bool
 ) -> None:
     """However a stream is left, its question is taken back, and the next one is asked at once."""
-    peer = Peer(Script().says("First, and so on. " * 3).says("Second."), latency=0.02, pace=2)
+    peer = Peer(Script().says("First, and so on. " * 9).says("Second."), latency=0.02, pace=8)
     with client(peer) as grok:
         if pumps:
             grok.start()
