@@ -1,35 +1,44 @@
 """The verbs that ask: one question at a time, and its answer, whole or in parts.
 
 They run on the thread that asks; `submit` starts one that does. `Question` knows what is sent
-and what came back, `Exchange` how it comes to its answer, `Questions` whose turn it is.
+and what came back, `Exchange` how it comes to its answer, `Questions` whose turn it is. And what
+a client remembers of all that was said, which it can tell a new session.
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from grok_rt import events
 from grok_rt._exchange import AnswerStream, Exchange, Patience
 from grok_rt._parts import Parts
 from grok_rt._question import Question
 from grok_rt._sender import GrokSender
 
 if TYPE_CHECKING:
-    from grok_rt import events
+    from collections.abc import Callable, Iterable
+
     from grok_rt._lifecycle import Lifecycle
     from grok_rt._pump import Pump
     from grok_rt._question import Prompt
     from grok_rt._questions import Questions
     from grok_rt.answer import Answer
+    from grok_rt.conversation import Conversation, Turn
     from grok_rt.models import SessionConfig
 
-__all__ = ["GrokAsker"]
+__all__ = ["GrokAsker", "keeping"]
+
+log = logging.getLogger("grok_rt")
 
 
 class GrokAsker(GrokSender):
     """What can be asked of Grok."""
 
     config: SessionConfig
+    _conversation: Conversation
     _lifecycle: Lifecycle
     _pump: Pump
     _questions: Questions
@@ -122,6 +131,32 @@ class GrokAsker(GrokSender):
         self._questions.submit(work)
         return future
 
+    @property
+    def conversation(self) -> Conversation:
+        """What was said so far, without the sound; before the handlers of an event hear it.
+
+        It lives through reconnects. The oldest of a thousand turns are forgotten.
+        """
+        return self._conversation
+
+    def seed(self, turns: Iterable[Turn]) -> None:
+        """Tell a new session what was said before; nothing is answered, nothing is spoken.
+
+        Each turn is a conversation item, a function call two of them: the call and its output.
+        Turns without words, and calls without an output, are left out. Blocks as `send` does.
+
+        Args:
+            turns: a `Conversation`, or some turns of one.
+
+        Raises:
+            LocalProtocolError, SendQueueFull, ConnectionClosed: as `send`.
+        """
+        told = [turn for turn in turns if turn.items()]
+        self._lifecycle.open_connection()
+        self._conversation.add(told)
+        for item in itertools.chain.from_iterable(turn.items() for turn in told):
+            self.send(events.ConversationItemCreate(item=item))
+
     def _exchange(
         self, prompt: Prompt, timeout: float | None, parts: Parts | None = None
     ) -> Exchange:
@@ -140,3 +175,15 @@ class GrokAsker(GrokSender):
 
     def _put(self, ask_id: str, *question: events.ClientEvent) -> None:
         self._lifecycle.through(lambda connection: connection.ledger.ask(ask_id, *question))
+
+
+def keeping(conversation: Conversation) -> Callable[[events.Event, float], None]:
+    """What feeds a conversation, and never raises."""
+
+    def keep(event: events.Event, now: float) -> None:
+        try:
+            conversation.feed(event, now)
+        except Exception:  # a defect of ours, and no reason to stop hearing
+            log.exception("the conversation did not take %s", event.type)
+
+    return keep

@@ -83,8 +83,10 @@ class Parts:
         self, event: events.ConversationItemAdded | events.ConversationItemCreated, response_id: str
     ) -> None:
         item = event.item
-        if item.type == "function_call_output" and item.call_id in self._calls:
-            self._give(ToolEnded(self._calls.pop(item.call_id), item.output or ""), response_id)
+        if item.type == "function_call_output" and (
+            call := self._calls.pop(item.call_id or "", None)
+        ):
+            self._give(ToolEnded(call, item.output or ""), response_id)
 
     def _say(self, item_id: Any, index: Any, words: Any, response_id: str) -> None:
         item_id = item_id or response_id

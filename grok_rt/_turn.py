@@ -11,7 +11,7 @@ import attrs
 
 from grok_rt.models import ConversationItem, FunctionCall
 
-__all__ = ["Draft", "Turn"]
+__all__ = ["Draft", "Turn", "call_of", "text_of"]
 
 
 @attrs.frozen
@@ -91,5 +91,22 @@ class Draft:
         if self.is_open:
             self.know(ended=now, interrupted=self.turn.interrupted or cut)
 
+    def says(self, text: str) -> bool:
+        """Whether a replayed text is its own; the server may remember more of what was cut."""
+        ours, theirs = self.text.split(), text.split()
+        lengths = len(ours), len(theirs)
+        shared = min(lengths) if self.turn.interrupted else max(lengths)
+        return ours[:shared] == theirs[:shared] and shared > 0
+
     def whole(self) -> Turn:
         return attrs.evolve(self.turn, text=self.text, audio=bytes(self.audio))
+
+
+def text_of(item: ConversationItem) -> str:
+    """The words of a message, typed or transcribed."""
+    return "".join(part.text or part.transcript or "" for part in item.content or ())
+
+
+def call_of(item: ConversationItem) -> FunctionCall:
+    """The function call that an item is."""
+    return FunctionCall(item.call_id or item.id or "", item.name or "", item.arguments or "")

@@ -10,13 +10,12 @@ which may not be called in a handler.
 
 from __future__ import annotations
 
-import itertools
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
-from grok_rt._asking import GrokAsker
+from grok_rt._asking import GrokAsker, keeping
 from grok_rt._configurer import GrokConfigurer
 from grok_rt._connection import Connection
 from grok_rt._lifecycle import Lifecycle, State
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from grok_rt._transport import Transport
-    from grok_rt.conversation import Turn
     from grok_rt.tools import Tool
     from grok_rt.usage import Budget
 
@@ -170,7 +168,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         )
         self._conversation = Conversation()
         self._pump = Pump(
-            self._inbox, self._handlers, self._lifecycle.why_closed, self._conversation.feed
+            self._inbox, self._handlers, self._lifecycle.why_closed, keeping(self._conversation)
         )
         self._lifecycle.ask_about_stalls(self._pump.why_stalled)
         self._reconnect = reconnect
@@ -272,37 +270,11 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         return self._session.conversation_id
 
     @property
-    def conversation(self) -> Conversation:
-        """What was said so far, without the sound; before the handlers of an event hear it.
-
-        It lives through reconnects. The oldest of a thousand turns are forgotten.
-        """
-        return self._conversation
-
-    @property
     def events_sent(self) -> int:
         """How many events have left this machine, sound included."""
         return self._lifecycle.events_sent
 
     # verbs that need the session's books
-
-    def seed(self, turns: Iterable[Turn]) -> None:
-        """Tell a new session what was said before; nothing is answered, nothing is spoken.
-
-        Each turn is a conversation item, a function call two of them: the call and its output.
-        Turns without words, and calls without an output, are left out. Blocks as `send` does.
-
-        Args:
-            turns: a `Conversation`, or some turns of one.
-
-        Raises:
-            LocalProtocolError, SendQueueFull, ConnectionClosed: as `send`.
-        """
-        told = [turn for turn in turns if turn.items()]
-        self._lifecycle.open_connection()
-        self._conversation.add(told)
-        for item in itertools.chain.from_iterable(turn.items() for turn in told):
-            self.send(events.ConversationItemCreate(item=item))
 
     def send(self, event: events.ClientEvent) -> None:
         """Send any client event; blocks up to `send_timeout` for room in the outbox.

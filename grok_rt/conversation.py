@@ -19,7 +19,7 @@ import attrs
 import msgspec
 
 from grok_rt import events
-from grok_rt._turn import Draft, Turn
+from grok_rt._turn import Draft, Turn, call_of, text_of
 from grok_rt._unset import Unset
 from grok_rt.audio import AudioFormat, pcm16
 from grok_rt.errors import ConfigError
@@ -68,6 +68,7 @@ class Conversation:
         self._bytes = 0
         self._speaking: str | None = None  # the response that is under way
         self._replayed_up_to = 0
+        self._sounds: object = ""  # the item of which sound came last
 
     @classmethod
     def restore(cls, data: Iterable[Mapping[str, Any]], *, max_turns: int = 1000) -> Conversation:
@@ -102,6 +103,11 @@ class Conversation:
 
     def feed(self, event: events.Event, now: float) -> None:
         """Take one event, which came at `now` seconds; events that are no news are ignored."""
+        if not self._max_bytes and isinstance(event, events.AudioDelta):
+            # By far the most of what comes, and after the first of an item no news at all.
+            if event.item_id and event.item_id == self._sounds:
+                return
+            self._sounds = event.item_id
         with self._lock:
             self._take(event, now)
             self._forget_oldest()
@@ -171,14 +177,14 @@ class Conversation:
         if not item.id:
             return
         if item.type == "function_call":
-            self._call(_call_of(item), item.id, now, None)
+            self._call(call_of(item), item.id, now, None)
         elif item.type == "function_call_output":
             self._output(item, now)
         elif self._known(item.id) is None and _is_replay(event):
             self._replay(item.id, item, now)
         else:
             draft = self._draft(item.id, item.role or "user", now)
-            text = _text(item)
+            text = text_of(item)
             if text and not draft.text:  # a duplicate that comes late has less, never more
                 draft.parts = {0: text}
             if item.status == "completed" and draft.turn.role != "assistant":
@@ -186,10 +192,10 @@ class Conversation:
 
     def _replay(self, item_id: str, item: ConversationItem, now: float) -> None:
         """Recognise a turn that a resumed session tells again, under a new id."""
-        text = _text(item)
+        text = text_of(item)
         for index, draft in enumerate(self._drafts.values()):
             told = index >= self._replayed_up_to and draft.turn.role == item.role
-            if told and _same(draft, text):
+            if told and draft.says(text):
                 self._replayed_up_to = index + 1
                 self._aliases[item_id] = draft.turn.item_id
                 return
@@ -283,10 +289,10 @@ class Conversation:
         if not item.id:
             return
         if item.type == "function_call":
-            self._call(_call_of(item), item.id, now, response_id)
+            self._call(call_of(item), item.id, now, response_id)
             return
         draft = self._draft(item.id, "assistant", now, response_id)
-        if text := _text(item):
+        if text := text_of(item):
             draft.parts = {0: text}
         if done:
             draft.end(now)
@@ -375,14 +381,6 @@ class Conversation:
                 draft.end(now, cut=cut)
 
 
-def _text(item: ConversationItem) -> str:
-    return "".join(part.text or part.transcript or "" for part in item.content or ())
-
-
-def _call_of(item: ConversationItem) -> FunctionCall:
-    return FunctionCall(item.call_id or item.id or "", item.name or "", item.arguments or "")
-
-
 def _is_replay(event: events.ConversationItemAdded | events.ConversationItemCreated) -> bool:
     item = event.item
     if isinstance(item.replayed, bool):
@@ -391,10 +389,3 @@ def _is_replay(event: events.ConversationItemAdded | events.ConversationItemCrea
     return isinstance(event, events.ConversationItemCreated) or any(
         part.type == "text" for part in item.content or ()
     )
-
-
-def _same(draft: Draft, text: str) -> bool:
-    """Whether a replayed text is this turn's; the server may remember more of what was cut."""
-    ours, theirs = draft.text.split(), text.split()
-    shorter = min(len(ours), len(theirs)) if draft.turn.interrupted else max(len(ours), len(theirs))
-    return ours[:shorter] == theirs[:shorter] and shorter > 0

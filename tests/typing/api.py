@@ -8,11 +8,27 @@ of them proves that the mistake is caught.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from typing_extensions import assert_type
+from typing_extensions import assert_never, assert_type
 
-from grok_rt import Budget, GrokClient, SessionConfig, events, on, tokens, tool
+from grok_rt import (
+    Answer,
+    AnswerStream,
+    Budget,
+    Conversation,
+    FunctionCall,
+    GrokClient,
+    SessionConfig,
+    events,
+    on,
+    parts,
+    tokens,
+    tool,
+)
+from grok_rt.audio import AudioClip, pcm16
+from grok_rt.streams import AudioQueue, IteratorSource
 from grok_rt.tools import cancelled
 from grok_rt.usage import PRICES
 
@@ -78,6 +94,36 @@ grok.wait_for(events.ResponseDone, lambda event: event.response is not None, tim
 
 for event in grok:
     assert_type(event, events.Event)
+
+# --- asking ----------------------------------------------------------------------------------
+
+assert_type(grok.ask("?", timeout=3), Answer)
+grok.ask(AudioClip(b""))
+grok.ask(Path("question.wav"), timeout=None)
+grok.ask(AudioQueue(pcm16()))
+grok.submit(IteratorSource([b""], pcm16()))
+grok.ask(b"RIFF")  # type: ignore[arg-type]
+
+with grok.stream("?") as answer_stream:
+    assert_type(answer_stream, AnswerStream)
+    for part in answer_stream:
+        match part:
+            case parts.Text(text):
+                assert_type(text, str)
+            case parts.Audio(audio):
+                assert_type(audio, bytes)
+            case parts.ToolStarted(call):
+                assert_type(call, FunctionCall)
+            case parts.ToolEnded(call, output):
+                assert_type(output, str)
+            case Answer():
+                assert_type(part, Answer)
+            case _:
+                assert_never(part)
+
+assert_type(grok.conversation, Conversation)
+grok.seed(Conversation.restore(grok.conversation.export()))
+grok.seed(list(grok.conversation)[-20:])
 
 # --- tools -----------------------------------------------------------------------------------
 
