@@ -281,22 +281,6 @@ def test_odd_events_are_harmless() -> None:
     )
 
 
-def test_how_it_shows() -> None:
-    """The repr is short; a notebook shows the text, escaped, a player and the times."""
-    flow = [created("r1", MARK), *spoken("r1", "a"), *finished("r1", "a", "<b>" * 30), done("r1")]
-    answer, _ = follow(text_question(), *flow)
-    assert len(repr(answer)) < 120
-    assert repr(answer).startswith("Answer('<b>")
-    page = answer._repr_html_()
-    assert "&lt;b&gt;" in page
-    assert "<b>" not in page
-    assert "<audio" in page
-    assert "first sound 2.00 s, all 10.00 s" in page
-    silent = text_question().answer(1.0)
-    assert repr(silent) == "Answer('', status='incomplete', total=1.00)"
-    assert "<audio" not in silent._repr_html_()
-
-
 # --- a question that is still being spoken -----------------------------------------------------
 
 CUT = [*announced("r0", "b"), sound("r0", "b", "hel"), words("r0", "b", "Half"), done("r0")]
@@ -369,3 +353,38 @@ def test_a_call_that_nobody_declared_is_named() -> None:
     follow(builder, created("r2"), words("r2", "a", "It is"))
     assert builder.leaked is None
     assert set(builder.response_ids) == {"r1", "r2"}
+
+
+# --- a question whose end nobody knows ---------------------------------------------------------
+
+
+def live_question(*flow: events.Event) -> AnswerBuilder:
+    """A question from a source that goes on; events one second apart."""
+    builder = AnswerBuilder(0.0, pcm16(), settled=False, live=True)
+    for second, event in enumerate([started("u"), stopped("u"), created("r0"), *flow], start=1):
+        builder.feed(event, float(second))
+    return builder
+
+
+def test_a_whole_reply_ends_a_live_question() -> None:
+    """Nobody but the server can say where it ends."""
+    builder = live_question(*reply("r0", "b")[1:])
+    assert builder.done
+    assert (builder.answer(20.0).text, builder.answer(20.0).status) == ("Hello.", "completed")
+
+
+def test_a_reply_that_was_cut_does_not_end_a_live_question() -> None:
+    """The source speaks on: the reply to all of it is the answer."""
+    builder = live_question(*CUT)
+    assert not builder.done
+    answer, _ = follow(builder, *REST, *reply("r1", "a"))
+    assert (answer.text, answer.status, answer.interrupted) == ("Hello.", "completed", False)
+
+
+def test_a_question_that_is_given_up() -> None:
+    """What there is of its answer is incomplete, and nothing more comes."""
+    builder = live_question(words("r0", "b", "Half"))
+    builder.give_up(9.0)
+    assert builder.done
+    answer = builder.answer(10.0)
+    assert (answer.text, answer.status, answer.interrupted) == ("Half", "incomplete", True)

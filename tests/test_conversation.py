@@ -437,27 +437,6 @@ def test_what_was_not_exported_is_refused(data: Any, says: str) -> None:
         Conversation.restore(data)
 
 
-def test_turns_as_items() -> None:
-    """A turn is one item, a call two; what has no words, no output or no place there is none."""
-    items = [turn.items() for turn in fed(*WHOLE)]
-    assert [[(i.type, i.role or None, i.id or None) for i in each] for each in items] == [
-        [("message", "user", "u")],
-        [("message", "assistant", "a")],
-        [("function_call", None, "f"), ("function_call_output", None, None)],
-        [],
-        [],
-    ]
-    (question,), (reply_,), (call, output), *_ = items
-    assert [part.type for item in (question, reply_) for part in item.content or ()] == [
-        "input_text",
-        "output_text",
-    ]
-    assert (call.call_id, call.name, call.arguments) == ("call-f", "weather", '{"city":"Oslo"}')
-    assert (output.call_id, output.output) == ("call-f", "3")
-    assert Turn("system", "Be brief.", "s", 0.0).items()[0].role == "system"
-    assert Turn("stranger", "Boo.", "s", 0.0).items() == ()
-
-
 def test_what_was_told_is_not_told_twice() -> None:
     """The echo of a seeded turn, arguments empty as they are live, is that turn and no other."""
     conversation = Conversation.restore(fed(*WHOLE).export())

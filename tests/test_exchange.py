@@ -12,9 +12,9 @@ from typing import Any
 
 import flows
 import pytest
-from asking import KEY, MANUAL, client, reply, scripted, texts
+from asking import KEY, MANUAL, PATIENT, client, reply, scripted, texts
 from callers import call_in_thread, until
-from scripted import SOON, ScriptedTransport
+from scripted import ScriptedTransport
 
 from grok_rt import Answer, AudioClip, GrokClient, SessionConfig, TurnDetection, _codec, events
 from grok_rt import parts as p
@@ -89,7 +89,7 @@ def test_the_parts_are_the_answer(pumps: str) -> None:
             grok.start()
         if pumps == "a loop":
             next(iter(grok))
-        parts = list(grok.stream("How is it in Oslo?", timeout=SOON))
+        parts = list(grok.stream("How is it in Oslo?", timeout=PATIENT))
     answer = parts[-1]
     assert isinstance(answer, Answer)
     assert kinds(parts) == ["Speech", "ToolStarted", "ToolEnded", "Speech", "Answer"]
@@ -109,7 +109,7 @@ def test_parts_come_before_the_answer_is_whole() -> None:
     """What the server has said so far can be had while it goes on; the rest comes later."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("?", timeout=SOON)
+        stream = grok.stream("?", timeout=PATIENT)
         hears(transport, flows.created("r", mark(transport)), *flows.announced("r", "a"))
         hears(transport, *flows.spoken("r", "a"))
         first = [next(stream) for _ in range(4)]
@@ -129,7 +129,7 @@ def test_no_wake_up_is_lost(pumps: bool) -> None:
         if pumps:
             grok.start()
         for n in range(100):
-            stream = grok.stream(f"{n}", timeout=SOON)
+            stream = grok.stream(f"{n}", timeout=PATIENT)
             for event in flows.reply(f"r{n}", f"a{n}", mark(transport, n)):
                 hears(transport, event)
             assert told(list(stream)) == "Hello."
@@ -140,7 +140,7 @@ def test_words_that_come_late_or_all_at_once() -> None:
     where = {"response_id": "r", "content_index": 0, "output_index": 0}
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("?", timeout=SOON)
+        stream = grok.stream("?", timeout=PATIENT)
         hears(
             transport,
             flows.created("r", mark(transport)),
@@ -163,7 +163,7 @@ def test_an_answer_that_is_cut_ends_the_stream() -> None:
     """The parts up to the cut, then the answer that says so."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("?", timeout=SOON)
+        stream = grok.stream("?", timeout=PATIENT)
         hears(
             transport, flows.created("r", mark(transport)), *flows.spoken("r", "a"), flows.done("r")
         )
@@ -181,32 +181,11 @@ def test_a_reply_to_a_part_of_the_question_makes_no_parts(clip: AudioClip) -> No
         Simulator(script, latency=0.05) as server,
         GrokClient(KEY, url=server.url, config=config) as grok,
     ):
-        *parts, answer = grok.stream(clip + pause + clip, timeout=SOON)
+        *parts, answer = grok.stream(clip + pause + clip, timeout=PATIENT)
     assert isinstance(answer, Answer)
     assert told(parts) == answer.text == "A whole reply."
     assert heard(parts) == answer.audio.data
     assert "A reply to the first half." in str([turn.text for turn in answer.turns])
-
-
-def test_tools_of_a_reply_that_does_not_count_are_told() -> None:
-    """A tool has run, whatever becomes of the words around it."""
-    from grok_rt._parts import Parts
-    from grok_rt.models import FunctionCall
-
-    parts = Parts()
-    call = FunctionCall("call-f", "weather", "{}")
-    parts.feed(flows.words("r0", "a", "Half"), "r0")
-    parts.feed(events.FunctionCalled(call=call, response_id="r0", answered_by=None), "r0")
-    parts.feed(flows.function_output("f", "3"), "r0")
-    parts.feed(flows.function_output("f", "again"), "r0")
-    parts.feed(flows.words("r1", "b", "Whole"), "r1")
-    assert len(parts) == 0
-    parts.release(["r0"])
-    assert [parts.take() for _ in range(len(parts))] == [
-        p.ToolStarted(call),
-        p.ToolEnded(call, "3"),
-        p.Text("Whole"),
-    ]
 
 
 # --- where it may be asked -----------------------------------------------------------------------
@@ -216,11 +195,11 @@ def test_streams_at_once() -> None:
     """Several threads stream; each has the parts of its own answer, and waits for its turn."""
 
     def ask(n: int) -> str:
-        return told(list(grok.stream(f"Number {n}", timeout=SOON)))
+        return told(list(grok.stream(f"Number {n}", timeout=PATIENT)))
 
     with client(Peer(latency=0.01, pace=math.inf)) as grok:
         asked = [call_in_thread(lambda n=n: ask(n)) for n in range(5)]
-        assert [future.result(SOON) for future in asked] == [
+        assert [future.result(PATIENT) for future in asked] == [
             f"You said: Number {n}" for n in range(5)
         ]
 
@@ -237,10 +216,10 @@ def test_beside_a_microphone(config: SessionConfig | None) -> None:
 
         talking = call_in_thread(speak)
         for n in range(5):
-            assert told(list(grok.stream(f"{n}", timeout=SOON))) == f"You said: {n}"
-            assert grok.ask(f"{n}", timeout=SOON).text == f"You said: {n}"
+            assert told(list(grok.stream(f"{n}", timeout=PATIENT))) == f"You said: {n}"
+            assert grok.ask(f"{n}", timeout=PATIENT).text == f"You said: {n}"
         over.set()
-        talking.result(SOON)
+        talking.result(PATIENT)
 
 
 def test_not_inside_a_handler() -> None:
@@ -253,55 +232,55 @@ def test_not_inside_a_handler() -> None:
             with pytest.raises(ConcurrencyError, match=r"submit\(\)"):
                 grok.stream("?")
 
-        grok.recv(timeout=SOON)
+        grok.recv(timeout=PATIENT)
     assert transport.types == ["session.update"]
 
 
 def test_one_thread_one_stream() -> None:
     """Who asks in the midst of its own stream would wait for itself: refused; submit waits."""
     with client() as grok:
-        stream = grok.stream("First", timeout=SOON)
+        stream = grok.stream("First", timeout=PATIENT)
         for ask in (grok.ask, grok.stream):
             with pytest.raises(ConcurrencyError, match="a stream of this very thread is not over"):
-                ask("Second", timeout=SOON)
-        later = grok.submit("Third", timeout=SOON)
+                ask("Second", timeout=PATIENT)
+        later = grok.submit("Third", timeout=PATIENT)
         assert told(list(stream)) == "You said: First"
-        assert later.result(SOON).text == "You said: Third"
-        assert grok.ask("Fourth", timeout=SOON).text == "You said: Fourth"
+        assert later.result(PATIENT).text == "You said: Third"
+        assert grok.ask("Fourth", timeout=PATIENT).text == "You said: Fourth"
 
 
 def test_another_thread_may_read_on() -> None:
     """A stream belongs to who reads it; two at once are refused, and harm it not."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("First", timeout=SOON)
+        stream = grok.stream("First", timeout=PATIENT)
         reading = call_in_thread(lambda: told(list(stream)))
         until(lambda: stream._reading.locked())
         with pytest.raises(ConcurrencyError, match="another thread is waiting"):
             next(stream)
         until(lambda: grok._questions._line[0][0].thread is not threading.current_thread())
-        second = grok.submit("Second", timeout=SOON)
+        second = grok.submit("Second", timeout=PATIENT)
         answers(transport, 0)
-        assert reading.result(SOON) == "Hello."
+        assert reading.result(PATIENT) == "Hello."
         answers(transport, 1)
-        assert second.result(SOON).text == "Hello."
+        assert second.result(PATIENT).text == "Hello."
 
 
 # --- left before its end -------------------------------------------------------------------------
 
 
 def leave_by_break(grok: GrokClient) -> None:
-    for _ in grok.stream("First?", timeout=SOON):
+    for _ in grok.stream("First?", timeout=PATIENT):
         break
 
 
 def leave_by_with(grok: GrokClient) -> None:
-    with grok.stream("First?", timeout=SOON) as stream:
+    with grok.stream("First?", timeout=PATIENT) as stream:
         next(stream)
 
 
 def leave_by_close(grok: GrokClient) -> None:
-    stream = grok.stream("First?", timeout=SOON)
+    stream = grok.stream("First?", timeout=PATIENT)
     next(stream)
     stream.close()
     stream.close()
@@ -310,7 +289,7 @@ def leave_by_close(grok: GrokClient) -> None:
 
 def leave_by_an_error(grok: GrokClient) -> None:
     def read() -> None:
-        for _ in grok.stream("First?", timeout=SOON):
+        for _ in grok.stream("First?", timeout=PATIENT):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -318,11 +297,11 @@ def leave_by_an_error(grok: GrokClient) -> None:
 
 
 def leave_unread(grok: GrokClient) -> None:
-    grok.stream("First?", timeout=SOON)
+    grok.stream("First?", timeout=PATIENT)
 
 
 def leave_to_the_collector(grok: GrokClient) -> None:
-    circle: list[Any] = [grok.stream("First?", timeout=SOON)]
+    circle: list[Any] = [grok.stream("First?", timeout=PATIENT)]
     next(circle[0])
     circle.append(circle)
     del circle
@@ -351,8 +330,8 @@ def test_the_next_question_is_answered_alone(
             grok.start()
         leave(grok)
         began = time.monotonic()
-        answer = grok.ask("Second?", timeout=SOON)
-        assert time.monotonic() - began < 5
+        answer = grok.ask("Second?", timeout=PATIENT)
+        assert time.monotonic() - began < 20
         assert next(turn.text for turn in answer.turns) == "Second?"
         assert not grok._pump._waiters
         assert not grok._questions._line
@@ -363,34 +342,34 @@ def test_somebody_in_line_learns_that_a_stream_was_left() -> None:
     """Who waits for its turn already gets it, though nothing more is said."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("First?", timeout=SOON)
-        asked = grok.submit("Second?", timeout=SOON)
+        stream = grok.stream("First?", timeout=PATIENT)
+        asked = grok.submit("Second?", timeout=PATIENT)
         until(lambda: len(grok._questions._line) == 2)
         assert texts(transport) == ["First?"]
         del stream
         answers(transport, 1)
-        assert asked.result(SOON).text == "Hello."
+        assert asked.result(PATIENT).text == "Hello."
 
 
 def test_a_stream_left_without_a_writer() -> None:
     """Where its connection is gone before anybody could settle it, the next asker does."""
     with client() as grok:
-        stream = grok.stream("First?", timeout=SOON)
+        stream = grok.stream("First?", timeout=PATIENT)
         stream._exchange._lifecycle.connection().run_soon = lambda _errand: None  # type: ignore[method-assign]
         del stream
-        assert grok.ask("Second?", timeout=SOON).text
+        assert grok.ask("Second?", timeout=PATIENT).text
 
 
 def test_a_stream_outlives_its_client_quietly() -> None:
     """Left after the end it has nothing to settle; read after it, it says what ended it."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        left = grok.stream("First?", timeout=SOON)
+        left = grok.stream("First?", timeout=PATIENT)
         transport.hears_close(4001)
         with pytest.raises(ConnectionClosedError):
             list(left)
     grok = scripted(transport := ScriptedTransport()).connect()
-    stream = grok.stream("First?", timeout=SOON)
+    stream = grok.stream("First?", timeout=PATIENT)
     grok.close()
     with pytest.raises(ConnectionClosedOK):
         next(stream)
@@ -403,7 +382,7 @@ def test_a_stream_is_closed_while_it_is_read(where: str) -> None:
     """Whoever reads it finds that it is over, at once."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("First?", timeout=SOON)
+        stream = grok.stream("First?", timeout=PATIENT)
         if where == "a handler":
 
             @grok.on(events.Ping)
@@ -417,11 +396,11 @@ def test_a_stream_is_closed_while_it_is_read(where: str) -> None:
             until(lambda: any(w.what == "an answer" and w is not stream._exchange._waiter
                               for w in grok._pump._waiters))  # fmt: skip
             stream.close()
-            assert reading.result(SOON) == []
+            assert reading.result(PATIENT) == []
         assert not grok._questions._line
-        asked = grok.submit("Second?", timeout=SOON)
+        asked = grok.submit("Second?", timeout=PATIENT)
         answers(transport, 1)
-        assert asked.result(SOON).text == "Hello."
+        assert asked.result(PATIENT).text == "Hello."
 
 
 # --- in vain -------------------------------------------------------------------------------------
@@ -461,7 +440,7 @@ def test_a_refused_question() -> None:
     """The refusal rises from the stream, and the session lives."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
-        stream = grok.stream("?", timeout=SOON)
+        stream = grok.stream("?", timeout=PATIENT)
         about = put(transport)["event_id"]
         error = {"type": "invalid_request_error", "message": "No.", "event_id": about}
         transport.hears({"type": "error", "error": error})
@@ -479,7 +458,7 @@ def test_a_handler_that_fails_ends_a_stream_in_the_foreground() -> None:
         def fails(_event: events.ResponseCreated) -> None:
             raise DeadlineExceeded("mine")
 
-        stream = grok.stream("?", timeout=SOON)
+        stream = grok.stream("?", timeout=PATIENT)
         answers(transport)
         with pytest.raises(DeadlineExceeded, match=r"^mine$"):
             next(stream)
@@ -495,7 +474,7 @@ def test_a_stream_whose_turn_never_comes() -> None:
         with pytest.raises(DeadlineExceeded, match="another question is being asked"):
             grok.stream("Second?", timeout=0.05)
         answers(transport)
-        assert first.result(SOON).text == "Hello."
+        assert first.result(PATIENT).text == "Hello."
     assert texts(transport) == ["First?"]
 
 

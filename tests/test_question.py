@@ -12,9 +12,9 @@ from typing import Any
 
 import flows
 import pytest
-from asking import KEY, MANUAL, client, scripted
+from asking import KEY, MANUAL, PATIENT, client, scripted
 from callers import until
-from scripted import SOON, ScriptedTransport
+from scripted import ScriptedTransport
 
 from grok_rt import (
     PCMU,
@@ -56,11 +56,12 @@ def clip() -> AudioClip:
 def test_a_spoken_question_in_manual_mode(config: SessionConfig, clip: AudioClip) -> None:
     """It is sent at once and committed: no pace, no silence, and no `response.create`."""
     peer = Peer(latency=0, pace=math.inf)
+    question = clip[0:0.5] + AudioClip(clip.format.silence(60_000), clip.format)
     with client(peer, config=config) as grok:
-        began = time.monotonic()
-        answer = grok.ask(clip, timeout=SOON)
-        assert time.monotonic() - began < clip.duration
+        answer = grok.ask(question, timeout=PATIENT)
     assert "seconds of speech" in answer.text
+    sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
+    assert len(b"".join(sent)) == len(question.data)
     kinds = {type(event) for event in peer.received}
     assert events.InputAudioBufferCommit in kinds
     assert events.ResponseCreate not in kinds
@@ -73,11 +74,11 @@ def test_a_spoken_question_at_the_pace_of_speech(clip: AudioClip, tmp_path: Path
     with Simulator(Script().hears("Hm?").says("I heard you."), latency=0, pace=math.inf) as server:
         with GrokClient(KEY, url=server.url) as grok:
             began = time.monotonic()
-            answer = grok.ask(path, timeout=SOON)
+            answer = grok.ask(path, timeout=PATIENT)
             took = time.monotonic() - began
         assert answer.text == "I heard you."
         assert [turn.text for turn in answer.turns] == ["Hm?", "I heard you."]
-        assert 1.0 < took < 3.0
+        assert 1.0 < took < 10.0
         assert not any(isinstance(e, events.InputAudioBufferCommit) for e in server.received)
 
 
@@ -90,7 +91,7 @@ def test_a_patient_server_gets_more_silence(
     config = SessionConfig.wideband().with_turn_detection(patient)
     peer = Peer(Script().says("Yes?"), latency=0, pace=math.inf)
     with client(peer, config=config) as grok:
-        assert grok.ask(clip[0:0.8], timeout=SOON).text == "Yes?"
+        assert grok.ask(clip[0:0.8], timeout=PATIENT).text == "Yes?"
     sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
     assert len(b"".join(sent)) / 48000 > 0.8 + 1.9 - 0.3
 
@@ -100,7 +101,7 @@ def test_sound_of_another_format_is_converted(clip: AudioClip) -> None:
     peer = Peer(latency=0, pace=math.inf)
     config = SessionConfig.telephony().with_turn_detection(None)
     with client(peer, config=config) as grok:
-        grok.ask(clip.to(pcm16(16000)), timeout=SOON)
+        grok.ask(clip.to(pcm16(16000)), timeout=PATIENT)
     (turn,) = peer.turns
     sent = [e for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
     assert sum(len(e.audio) for e in sent) == pytest.approx(clip.duration * 8000, rel=0.02)
@@ -131,14 +132,14 @@ def test_a_pause_does_not_end_a_spoken_question(clip: AudioClip, latency: float)
         GrokClient(KEY, url=server.url, config=config) as grok,
     ):
         grok.on(events.ResponseCreated)(lambda e: heard.append(e.type))
-        answer = grok.ask(question, timeout=SOON)
+        answer = grok.ask(question, timeout=PATIENT)
         assert (answer.text, answer.status) == ("A whole reply.", "completed")
         assert not answer.interrupted
         assert answer.turns[-1].audio == answer.audio.data
         assert answer.latency.first_audio is not None
         assert latency < answer.latency.first_audio < answer.latency.total < latency + 2
         assert len(heard) == 2
-        assert grok.ask("Go on.", timeout=SOON).text == "And on."
+        assert grok.ask("Go on.", timeout=PATIENT).text == "And on."
 
 
 def test_the_silence_in_a_clip_is_no_part_of_the_question(clip: AudioClip) -> None:
@@ -179,7 +180,7 @@ def test_a_refused_question_raises(part: int) -> None:
 
         transport.answers = refuse
         with pytest.raises(ServerError, match="No") as caught:
-            grok.ask("?", timeout=SOON)
+            grok.ask("?", timeout=PATIENT)
         assert caught.value.type == "invalid_request_error"
         assert grok.state == "open"
 
@@ -199,7 +200,7 @@ def test_what_cannot_be_asked(prompt: Any, timeout: Any, error: type[Exception],
     with scripted(transport) as grok:
         with pytest.raises(error, match=says):
             grok.ask(prompt, timeout=timeout)
-        assert isinstance(grok.submit(prompt, timeout=timeout).exception(SOON), error)
+        assert isinstance(grok.submit(prompt, timeout=timeout).exception(PATIENT), error)
     assert transport.types == ["session.update"]
 
 
@@ -226,7 +227,7 @@ def test_a_call_of_what_nobody_declared(caplog: pytest.LogCaptureFixture, search
         with pytest.raises(
             DeadlineExceeded, match=r"the call of 'nope', which this client did not declare, is the"
         ):
-            grok.ask("?", timeout=0.2)
+            grok.ask("?", timeout=1.0)
     told = [record.message for record in caplog.records if "nope" in record.message]
     assert len(told) == (0 if searches else 1)
 
@@ -257,7 +258,7 @@ def test_sound_that_finds_no_room(clip: AudioClip) -> None:
         thread = threading.Thread(target=chatter)
         thread.start()
         with pytest.raises(SendQueueFull):
-            grok.ask(clip, timeout=SOON)
+            grok.ask(clip, timeout=PATIENT)
         ended.set()
         thread.join()
 
@@ -287,7 +288,7 @@ def test_a_full_outbox_is_no_longer_than_the_deadline(
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded, match=r"in 0\.3 s: its sound has not all left; no re"):
             grok.ask(clip, timeout=0.3)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         transport.valve.set()
         until(lambda: "grok-rt-question" not in {t.name for t in threading.enumerate()})
     assert "input_audio_buffer.commit" not in transport.types
@@ -308,9 +309,9 @@ def test_a_source_is_asked(config: SessionConfig | None, clip: AudioClip) -> Non
     spoken = clip[0:0.8].to(PCMU)
     peer = Peer(Script().hears("Hm?").says("I heard you."), latency=0, pace=math.inf)
     with client(peer, config=config) as grok:
-        answer = grok.ask(IteratorSource(chunks(spoken), PCMU), timeout=SOON)
+        answer = grok.ask(IteratorSource(chunks(spoken), PCMU), timeout=PATIENT)
     assert [turn.text for turn in answer.turns] == ["Hm?", "I heard you."]
-    assert 0 <= answer.latency.total < SOON
+    assert 0 <= answer.latency.total < PATIENT
     sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
     assert len(b"".join(sent)) / 48000 > 0.79
     kinds = [type(event) for event in peer.received]
@@ -321,13 +322,13 @@ def test_a_source_that_another_thread_fills(clip: AudioClip) -> None:
     """In manual mode the question is what is written until the queue is closed."""
     peer = Peer(Script().says("I heard you."), latency=0, pace=math.inf)
     with client(peer, config=MANUAL) as grok, AudioQueue(clip.format) as speech:
-        asked = grok.submit(speech, timeout=SOON)
+        asked = grok.submit(speech, timeout=PATIENT)
         for chunk in chunks(clip[0:0.5], 4800):
             speech.write(chunk)
         until(lambda: any(isinstance(e, events.InputAudioBufferAppend) for e in peer.received))
         assert not any(isinstance(e, events.InputAudioBufferCommit) for e in peer.received)
         speech.close()
-        assert asked.result(SOON).text == "I heard you."
+        assert asked.result(PATIENT).text == "I heard you."
 
 
 def test_a_source_without_an_end(clip: AudioClip) -> None:
@@ -341,7 +342,7 @@ def test_a_source_without_an_end(clip: AudioClip) -> None:
             yield chunk
 
     with client(Script().says("Yes?")) as grok:
-        parts_ = list(grok.stream(IteratorSource(microphone(), clip.format), timeout=SOON))
+        parts_ = list(grok.stream(IteratorSource(microphone(), clip.format), timeout=PATIENT))
         assert grok.state == "open"
     (answer,) = [part for part in parts_ if isinstance(part, Answer)]
     assert (answer.text, answer.status) == ("Yes?", "completed")
@@ -359,7 +360,7 @@ def test_a_source_that_goes_on_over_its_answer(clip: AudioClip) -> None:
     speech = [*chunks(clip[0:0.5], 960), pause, *chunks(clip[0.5:1.0], 960)]
     script = Script().says("A very long reply to the first half of it.").says("A whole reply.")
     with client(Peer(script, latency=0.05, pace=1), config=config) as grok:
-        answer = grok.ask(IteratorSource(speech, clip.format), timeout=SOON)
+        answer = grok.ask(IteratorSource(speech, clip.format), timeout=PATIENT)
     assert (answer.text, answer.status, answer.interrupted) == (
         "A whole reply.",
         "completed",
@@ -387,8 +388,8 @@ def test_a_source_that_fails(clip: AudioClip) -> None:
 
     with client() as grok:
         with pytest.raises(ZeroDivisionError):
-            grok.ask(IteratorSource(breaks(), clip.format), timeout=SOON)
-        assert grok.ask("Still there?", timeout=SOON).text == "You said: Still there?"
+            grok.ask(IteratorSource(breaks(), clip.format), timeout=PATIENT)
+        assert grok.ask("Still there?", timeout=PATIENT).text == "You said: Still there?"
 
 
 def test_a_source_cannot_be_asked_again(clip: AudioClip) -> None:
@@ -399,7 +400,7 @@ def test_a_source_cannot_be_asked_again(clip: AudioClip) -> None:
         asked = grok.submit(IteratorSource(silence, clip.format), timeout=None)
         transport.wait(lambda t: "input_audio_buffer.append" in t.types)
         transport.hears(ConnectionClosedError(1006, "cut"))
-        answer = asked.result(SOON)
+        answer = asked.result(PATIENT)
     assert (answer.text, answer.status, answer.interrupted) == ("", "incomplete", True)
 
 

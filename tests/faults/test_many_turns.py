@@ -13,9 +13,8 @@ from pathlib import Path
 from statistics import linear_regression
 
 import pytest
-from asking import KEY
+from asking import KEY, PATIENT
 from callers import call_in_thread
-from scripted import SOON
 
 from grok_rt import Answer, GrokClient, parts
 from grok_rt.simulator import Peer, Script, Simulator, loopback
@@ -33,7 +32,7 @@ def resident() -> int:
 
 def streamed(grok: GrokClient, prompt: str) -> str:
     """Ask for the parts of an answer; they are all of it."""
-    *pieces, answer = grok.stream(prompt, timeout=4 * SOON)
+    *pieces, answer = grok.stream(prompt, timeout=PATIENT)
     assert isinstance(answer, Answer)
     assert b"".join(p.audio for p in pieces if isinstance(p, parts.Audio)) == answer.audio.data
     return "".join(p.text for p in pieces if isinstance(p, parts.Text))
@@ -55,7 +54,7 @@ def test_nothing_grows(turns: int, remembered: int, pumps: bool) -> None:
         if pumps:
             grok.start()
         for n in range(remembered + turns):  # two turns make a question; so they are warm
-            assert (grok.ask("x", timeout=SOON).text if n % 2 else streamed(grok, "x")) == (
+            assert (grok.ask("x", timeout=PATIENT).text if n % 2 else streamed(grok, "x")) == (
                 "You said: x"
             )
             # The server's memory is not what is measured here.
@@ -80,7 +79,7 @@ def test_no_object_is_left_behind() -> None:
 
         def count(turns: int) -> int:
             for n in range(turns):
-                assert (grok.ask if n % 2 else grok.stream)("x", timeout=SOON)
+                assert (grok.ask if n % 2 else grok.stream)("x", timeout=PATIENT)
             peer.conversation.items.clear()
             peer._received.clear()
             gc.collect()
@@ -102,7 +101,7 @@ def test_many_clients_ask_at_once() -> None:
                 gate.wait(30)
                 if n % 3 == 0:
                     grok.start()
-                said = [grok.ask(f"{n} asks", timeout=4 * SOON).text, streamed(grok, f"{n} again")]
+                said = [grok.ask(f"{n} asks", timeout=PATIENT).text, streamed(grok, f"{n} again")]
                 assert [turn.role for turn in grok.conversation] == ["user", "assistant"] * 2
                 return said
 

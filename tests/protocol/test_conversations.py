@@ -12,9 +12,8 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from asking import KEY, MANUAL
+from asking import KEY, MANUAL, PATIENT
 from callers import call_in_thread, until
-from scripted import SOON
 
 from grok_rt import Answer, AudioClip, GrokClient, SessionConfig, TurnDetection, events, parts
 from grok_rt.audio import shipped
@@ -70,7 +69,7 @@ def client(way: Any, script: Script, config: SessionConfig, **options: Any) -> G
 
 def streamed(grok: GrokClient, prompt: Any) -> Answer:
     """The answer of a stream, whose parts are all of it."""
-    *pieces, answer = grok.stream(prompt, timeout=2 * SOON)
+    *pieces, answer = grok.stream(prompt, timeout=PATIENT)
     assert isinstance(answer, Answer)
     assert "".join(p.text for p in pieces if isinstance(p, parts.Text)) == answer.text
     assert b"".join(p.audio for p in pieces if isinstance(p, parts.Audio)) == answer.audio.data
@@ -100,7 +99,7 @@ def in_writing(way: Any, config: SessionConfig) -> None:
     with client(way, SCRIPT, config, tools=[weather]) as grok:
         failures: list[events.Failure] = []
         grok.on_error(failures.append)
-        first = grok.ask("How is it in Oslo?", timeout=2 * SOON)
+        first = grok.ask("How is it in Oslo?", timeout=PATIENT)
         second = streamed(grok, "Bye.")
         assert (first.text, second.text) == ("Let me look. Sleet in Oslo.", "Good bye.")
         assert {first.status, second.status} == {"completed"}
@@ -116,8 +115,8 @@ def aloud(way: Any, config: SessionConfig, clip: AudioClip) -> None:
     script = script.hears("Good bye then.").says("Bye.")
     with client(way, script, config) as grok:
         answers = [
-            grok.ask(clip, timeout=2 * SOON),
-            grok.ask("And?", timeout=2 * SOON),
+            grok.ask(clip, timeout=PATIENT),
+            grok.ask("And?", timeout=PATIENT),
             streamed(grok, clip),
         ]
         assert [answer.text for answer in answers] == ["Hello.", "Oh.", "Bye."]
@@ -134,7 +133,7 @@ def aloud(way: Any, config: SessionConfig, clip: AudioClip) -> None:
 
 def outcomes(talks: dict[str, Future[None]]) -> dict[str, BaseException]:
     """What went wrong, by the name of the talk."""
-    ended = {name: future.exception(4 * SOON) for name, future in talks.items()}
+    ended = {name: future.exception(PATIENT) for name, future in talks.items()}
     return {name: error for name, error in ended.items() if error is not None}
 
 
@@ -187,16 +186,16 @@ def test_a_microphone_that_talks_into_an_answer(cut: str, clip: AudioClip) -> No
         grok.start()
         began = threading.Event()
         grok.on(events.AudioDelta)(lambda _: began.set())
-        asked = grok.submit("?", timeout=4 * SOON)
-        assert began.wait(2 * SOON)
+        asked = grok.submit("?", timeout=PATIENT)
+        assert began.wait(PATIENT)
         over = threading.Event()
         talking = call_in_thread(lambda: talk(grok, clip, over, commits=config is MANUAL))
-        answer = asked.result(4 * SOON)
+        answer = asked.result(PATIENT)
         assert answer.interrupted
         assert len(answer.text) < 100
         until(lambda: [turn.text for turn in grok.conversation][-2:] == ["Stop.", "Yes?"])
         over.set()
-        talking.result(SOON)
+        talking.result(PATIENT)
 
 
 def talk(grok: GrokClient, clip: AudioClip, over: threading.Event, *, commits: bool) -> None:
@@ -216,7 +215,7 @@ def test_searches_of_the_service() -> None:
     script = Script().says("Let me see.").searches("Oslo").says("It says: sleet.")
     config = VAD.with_tools([GrokToolDefinition.web_search()])
     with client(Behaviour(), script, config) as grok:
-        answer = grok.ask("How is it in Oslo?", timeout=2 * SOON)
+        answer = grok.ask("How is it in Oslo?", timeout=PATIENT)
     assert answer.text == "Let me see. It says: sleet."
     assert answer.tool_calls == ()
 
@@ -224,13 +223,13 @@ def test_searches_of_the_service() -> None:
 def test_a_request_that_is_dropped(clip: AudioClip) -> None:
     """After a committed question was answered, the server drops a bare request: a question not."""
     with client(Behaviour(), Script().says("One.").says("Two."), MANUAL) as grok:
-        assert grok.ask(clip, timeout=SOON).text == "One."
+        assert grok.ask(clip, timeout=PATIENT).text == "One."
         with (
             pytest.raises(DeadlineExceeded, match="ResponseCreated did not come in time; the last"),
             grok.expect(events.ResponseCreated, timeout=0.2),
         ):
             grok.request_response()
-        assert grok.ask("And?", timeout=SOON).text == "Two."
+        assert grok.ask("And?", timeout=PATIENT).text == "Two."
 
 
 def test_an_unprompted_reply() -> None:
@@ -239,8 +238,8 @@ def test_an_unprompted_reply() -> None:
     config = SessionConfig.wideband(turn_detection=detection)
     with client(Behaviour(), Script(), config) as grok:
         for n in range(2):
-            assert grok.ask(f"{n}", timeout=SOON).text == f"You said: {n}"
-            grok.wait_for(events.InputAudioBufferTimeoutTriggered, timeout=SOON)
+            assert grok.ask(f"{n}", timeout=PATIENT).text == f"You said: {n}"
+            grok.wait_for(events.InputAudioBufferTimeoutTriggered, timeout=PATIENT)
         texts = [turn.text for turn in grok.conversation]
     assert texts[:3] == ["0", "You said: 0", "Are you still there?"]
 
@@ -249,7 +248,7 @@ def test_words_that_were_forced() -> None:
     """What the program lets it say is a turn, and no answer to the question behind it."""
     with client(Behaviour(), Script().says("Yes."), VAD) as grok:
         grok.say("This call is recorded.")
-        assert grok.ask("Hello?", timeout=SOON).text == "Yes."
+        assert grok.ask("Hello?", timeout=PATIENT).text == "Yes."
         assert [turn.text for turn in grok.conversation] == [
             "This call is recorded.", "Hello?", "Yes.",
         ]  # fmt: skip

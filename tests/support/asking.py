@@ -16,6 +16,7 @@ from grok_rt._framing import TEXT, Frame
 from grok_rt.simulator import Peer, Script, loopback
 
 KEY = "test"
+PATIENT = 30.0  # seconds after which an answer will not come any more, on a busy machine too
 MANUAL = SessionConfig.wideband().with_turn_detection(None)
 
 
