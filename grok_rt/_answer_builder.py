@@ -335,6 +335,7 @@ class AnswerBuilder:
         self._status = status
         self._interrupted |= cut
         self._ended = now
+        self._release()
 
     def _missing(self) -> str:
         current = self._current

@@ -12,6 +12,7 @@ from functools import singledispatchmethod
 from typing import Any
 
 from grok_rt import events
+from grok_rt._turn import text_of
 from grok_rt.models import FunctionCall
 from grok_rt.parts import Audio, Part, Text, ToolEnded, ToolStarted
 
@@ -71,6 +72,12 @@ class Parts:
         self, event: events.ResponseOutputTextDone | events.ResponseTextDone, response_id: str
     ) -> None:
         self._say_rest(event.item_id, event.content_index, event.text, response_id)
+
+    @feed.register
+    def _done(self, event: events.ResponseDone, response_id: str) -> None:
+        for item in (event.response and event.response.output) or ():
+            if item.type == "message":
+                self._say_rest(item.id, 0, text_of(item), response_id)
 
     @feed.register
     def _called(self, event: events.FunctionCalled, response_id: str) -> None:

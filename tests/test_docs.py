@@ -129,6 +129,14 @@ def test_the_readme_shows_it_in_ten_lines(about: str) -> None:
     assert len(block.code.splitlines()) <= 10
 
 
+def test_asking_is_short() -> None:
+    """What the README shows of a question, its answer whole or in parts, is ten lines at most."""
+    shown = [block.code for block in blocks(ROOT / "README.md")]
+    asking = [code for code in shown if re.search(r"answer = grok\.ask\(|in grok\.stream\(", code)]
+    assert len(asking) == 2
+    assert max(len(code.splitlines()) for code in asking) <= 10
+
+
 def test_the_drawing_of_the_house_is_true() -> None:
     """Each file that `docs/design.md` draws is there, but the planned ones, which are not."""
     drawing = re.search(r"^grok_rt/\n(.*?)^tests/", DESIGN, re.DOTALL | re.MULTILINE)

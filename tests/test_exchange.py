@@ -150,11 +150,16 @@ def test_words_that_come_late_or_all_at_once() -> None:
             flows.ev("response.text.done", **where, item_id="b", text="Other words."),
             flows.ev("response.output_text.done", **where, item_id="c", text="Thrice."),
             flows.ev("response.output_audio.delta", **where, item_id="c", delta=""),
-            flows.done("r", flows.message("a", " So it is. ")),
+            flows.done(
+                "r",
+                flows.message("a", " So it is. "),
+                flows.item("f", "function_call"),
+                flows.message("d", "And listed."),
+            ),
         )
         parts = list(stream)
     assert [part.text for part in parts if isinstance(part, p.Text)] == [
-        *("So", " it is. ", " Twice", " Thrice."),
+        *("So", " it is. ", " Twice", " Thrice.", " And listed."),
     ]
     assert kinds(parts) == ["Speech", "Answer"]
 

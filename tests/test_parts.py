@@ -6,7 +6,9 @@ import flows
 import pytest
 
 from grok_rt import events
+from grok_rt._answer_builder import AnswerBuilder
 from grok_rt._parts import Parts
+from grok_rt.audio import pcm16
 from grok_rt.models import FunctionCall
 from grok_rt.parts import Audio, Part, Text, ToolEnded, ToolStarted
 
@@ -62,6 +64,18 @@ def test_words_are_put_together_as_in_the_answer() -> None:
     for item, words in (("a", " "), ("a", " Well,"), ("a", " yes"), ("b", " "), ("b", "And no.")):
         parts.feed(flows.words("r", item, words), "r")
     assert taken(parts) == [Text("Well,"), Text(" yes"), Text(" And no.")]
+
+
+def test_parts_that_were_held_come_with_the_end() -> None:
+    """An answer that ends before its question was said to its end has its parts all the same."""
+    parts = Parts()
+    builder = AnswerBuilder(0.0, pcm16(), settled=False, parts=parts)
+    for event in (flows.started("u"), flows.created("r"), flows.words("r", "a", "Half")):
+        builder.feed(event, 1.0)
+    assert len(parts) == 0
+    builder.feed(events.Reconnecting(attempt=1, delay=0.1), 2.0)
+    assert builder.done
+    assert taken(parts) == [Text(builder.answer(3.0).text)]
 
 
 def test_how_they_show() -> None:
