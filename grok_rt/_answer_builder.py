@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from functools import singledispatchmethod
 from typing import Any, TypeVar
 
 import attrs
 
 from grok_rt import events
+from grok_rt._dispatch import dispatched
 from grok_rt._parts import Parts
 from grok_rt._unconfirmed import ASK_KEY
 from grok_rt._unset import Unset
@@ -242,7 +242,7 @@ class AnswerBuilder:
 
     # -- how far is it -----------------------------------------------------------------------------
 
-    @singledispatchmethod
+    @dispatched
     def _follow(self, event: events.Event, now: float) -> None:
         """What an event of ours says about the end; the rest says nothing."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from functools import singledispatchmethod
 from typing import Any
 
 from grok_rt import events
+from grok_rt._dispatch import dispatched
 from grok_rt._turn import text_of
 from grok_rt.models import FunctionCall
 from grok_rt.parts import Audio, Part, Text, ToolEnded, ToolStarted
@@ -46,7 +46,7 @@ class Parts:
             if response_id not in superseded or isinstance(part, (ToolStarted, ToolEnded)):
                 self._give(part, response_id, item_id)
 
-    @singledispatchmethod
+    @dispatched
     def feed(self, event: events.Event, response_id: str) -> None:
         """Take an event of the answer, of that response; most make no part."""
 

@@ -12,13 +12,13 @@ import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import singledispatchmethod
 from typing import Any
 
 import attrs
 import msgspec
 
 from grok_rt import events
+from grok_rt._dispatch import dispatched
 from grok_rt._turn import Draft, Turn, call_of, text_of
 from grok_rt._unset import Unset
 from grok_rt.audio import AudioFormat, pcm16
@@ -159,7 +159,7 @@ class Conversation:
             self._forget(next(iter(self._drafts)))
             self._replayed_up_to = max(0, self._replayed_up_to - 1)
 
-    @singledispatchmethod
+    @dispatched
     def _take(self, event: events.Event, now: float) -> None:
         """What each kind of event says about the turns; the rest says nothing."""
 
