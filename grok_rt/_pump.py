@@ -112,8 +112,7 @@ class Pump:
                     failed = self._hear(event)
                 _raise_first(failed)
                 yield event
-        error = self._closed()
-        if not isinstance(error, ConnectionClosedOK):
+        if not isinstance(error := self._closed(), ConnectionClosedOK):
             raise error
 
     def start(self) -> None:
@@ -231,8 +230,7 @@ class Pump:
 
     def refuse_in_handler(self, what: str) -> None:
         """Raise if this thread is inside a handler: nobody could deliver what it waits for."""
-        handling = self._handling
-        if handling is not None and handling[0] == threading.get_ident():
+        if (handling := self._handling) is not None and handling[0] == threading.get_ident():
             raise ConcurrencyError(
                 f"waiting for {what} inside a handler would wait for ever: the handler itself "
                 f"keeps the events from coming. Use submit(), or another thread."
@@ -240,16 +238,14 @@ class Pump:
 
     def why_stalled(self) -> str:
         """A sentence that names who keeps events waiting."""
-        holder = self._holder
         if busy := self._busy():
             return busy
-        if holder is not None:
+        if (holder := self._holder) is not None:
             return f"the caller of {holder[1]} takes them too slowly"
         return "nobody takes them: iterate over the client, or call run() or start()"
 
     def _busy(self) -> str:
-        handling = self._handling
-        if handling is None:
+        if (handling := self._handling) is None:
             return ""
         _, event, since = handling
         took = time.monotonic() - since

@@ -20,11 +20,7 @@ from grok_rt.audio import shipped
 from grok_rt.errors import DeadlineExceeded
 from grok_rt.models import GrokToolDefinition
 from grok_rt.simulator import Peer, Script, loopback
-
-behaviour = pytest.importorskip(
-    "grok_rt.simulator.behaviour", reason="this simulator has one way only"
-)
-Behaviour: Any = behaviour.Behaviour
+from grok_rt.simulator.behaviour import DOCUMENTED, Behaviour
 
 VAD = SessionConfig.wideband(turn_detection=TurnDetection(silence_duration_ms=300))
 MODES = {
@@ -34,9 +30,9 @@ MODES = {
     "telephony": SessionConfig.telephony().with_turn_detection(VAD.turn_detection),
     "transcribed": VAD.with_transcription(),
 }
-WAYS: dict[str, Any] = {
+WAYS = {
     "live": Behaviour(),
-    "as documented": behaviour.DOCUMENTED,
+    "as documented": DOCUMENTED,
     "conversation first": Behaviour(opening=("conversation.created", "session.created")),
     "no session.created": Behaviour(opening=("conversation.created", "ping")),
     "July's order": Behaviour(
@@ -62,7 +58,7 @@ def clip() -> AudioClip:
     return shipped("question")[0:0.5]
 
 
-def client(way: Any, script: Script, config: SessionConfig, **options: Any) -> GrokClient:
+def client(way: Behaviour, script: Script, config: SessionConfig, **options: Any) -> GrokClient:
     peer = Peer(script, behaviour=way, latency=0.02, pace=options.pop("pace", math.inf))
     return GrokClient(KEY, transport=loopback(peer), config=config, **options)
 
@@ -94,7 +90,7 @@ TURNS = [
 ]
 
 
-def in_writing(way: Any, config: SessionConfig) -> None:
+def in_writing(way: Behaviour, config: SessionConfig) -> None:
     """Two questions, the first with a tool in it."""
     with client(way, SCRIPT, config, tools=[weather]) as grok:
         failures: list[events.Failure] = []
@@ -109,7 +105,7 @@ def in_writing(way: Any, config: SessionConfig) -> None:
         assert not failures
 
 
-def aloud(way: Any, config: SessionConfig, clip: AudioClip) -> None:
+def aloud(way: Behaviour, config: SessionConfig, clip: AudioClip) -> None:
     """One question in sound, the next in writing, the third in sound again."""
     script = Script().hears("Hello, my name is Lee.").says("Hello.").says("Oh.")
     script = script.hears("Good bye then.").says("Bye.")
@@ -163,7 +159,7 @@ def test_a_conversation_aloud(mode: str, clip: AudioClip) -> None:
 def test_a_commit_that_is_not_answered(clip: AudioClip) -> None:
     """Documented, and not so live: the wait for the answer says that no response was created."""
     with (
-        client(behaviour.DOCUMENTED, Script(), MANUAL) as grok,
+        client(DOCUMENTED, Script(), MANUAL) as grok,
         pytest.raises(DeadlineExceeded, match="no response to the question was created; the last"),
     ):
         grok.ask(clip, timeout=0.5)
@@ -247,7 +243,8 @@ def test_an_unprompted_reply() -> None:
 def test_words_that_were_forced() -> None:
     """What the program lets it say is a turn, and no answer to the question behind it."""
     with client(Behaviour(), Script().says("Yes."), VAD) as grok:
-        grok.say("This call is recorded.")
+        with grok.expect(events.ResponseOutputItemAdded, timeout=PATIENT):
+            grok.say("This call is recorded.")
         assert grok.ask("Hello?", timeout=PATIENT).text == "Yes."
         assert [turn.text for turn in grok.conversation] == [
             "This call is recorded.", "Hello?", "Yes.",
