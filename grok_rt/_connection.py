@@ -302,6 +302,8 @@ class Connection(Outgoing):
                     self._transport.send(batch)
                     self._in_flight = []
                     self.events_sent += sum(frame.opcode in (TEXT, BINARY) for frame in batch)
+                    for listener in self._inbox.listeners:
+                        listener.left(batch, time.monotonic())
                     if batch[-1].opcode == CLOSE:
                         break
                 self._tick()

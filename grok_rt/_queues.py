@@ -16,17 +16,17 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from grok_rt.events import Ping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from grok_rt._framing import Frame
     from grok_rt.events import Event
 
-__all__ = ["Inbox", "Outbox", "Parcel", "QueueClosed"]
+__all__ = ["Inbox", "Listener", "Outbox", "Parcel", "QueueClosed"]
 
 
 class QueueClosed(Exception):
@@ -247,11 +247,27 @@ class Outbox(queue.Queue[Parcel]):
 _Arrival: TypeAlias = "tuple[Event, int, float]"
 
 
+class Listener(Protocol):
+    """Who hears all that passes, both ways, when it passes: it must neither wait nor raise."""
+
+    def arrived(self, events: Sequence[tuple[Event, int]], now: float, /) -> None:
+        """Events and their bytes, in the order in which they are queued; a lock is held."""
+
+    def left(self, frames: Sequence[Frame], now: float, /) -> None:
+        """Frames that the line has taken; on the writer's thread."""
+
+
 class Inbox(queue.Queue["_Arrival"]):
-    """Events on their way to the pump. Putting never waits: reading must not pause."""
+    """Events on their way to the pump. Putting never waits: reading must not pause.
+
+    Attributes:
+        listeners: who hears all that passes. The client's connections follow one another, its
+            inbox stays: so they are known here, and the writer asks here too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.listeners: tuple[Listener, ...] = ()
         self._bytes = 0
         self._newest_at = 0.0
 
@@ -259,7 +275,17 @@ class Inbox(queue.Queue["_Arrival"]):
         """Queue an event of `size` bytes on the wire."""
         self.put_events([(event, size)])
 
-    def put_events(self, arrived: Iterable[tuple[Event, int]]) -> None:
+    def listen(self, listener: Listener) -> None:
+        """Let it hear what passes from now on."""
+        with self.mutex:
+            self.listeners = (*self.listeners, listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Let it hear nothing more; harmless if it did not."""
+        with self.mutex:
+            self.listeners = tuple(other for other in self.listeners if other is not listener)
+
+    def put_events(self, arrived: Sequence[tuple[Event, int]]) -> None:
         """Queue events and their bytes on the wire; a ping replaces the ping before it."""
         now = time.monotonic()
         with self.mutex:
@@ -271,6 +297,8 @@ class Inbox(queue.Queue["_Arrival"]):
                     self._bytes -= waiting.pop()[1]
                 waiting.append((event, size, now))
                 self._bytes += size
+            for listener in self.listeners:
+                listener.arrived(arrived, now)
             self.not_empty.notify()
 
     def take_event(

@@ -20,7 +20,8 @@
     ├── ConcurrencyError                               also a RuntimeError
     ├── MissingExtra                                   also an ImportError
     ├── DeadlineExceeded                               also a TimeoutError
-    └── AudioError                                     also a ValueError
+    ├── AudioError                                     also a ValueError
+    └── RecordingError                                 also an OSError
 
 Errors carry plain values, so that this module stands at the bottom of the house
 and imports nothing. No error ever holds a key or a token.
@@ -44,6 +45,7 @@ __all__ = [
     "MissingExtra",
     "ProtocolError",
     "RateLimited",
+    "RecordingError",
     "RemoteProtocolError",
     "SendQueueFull",
     "ServerError",
@@ -232,3 +234,7 @@ class DeadlineExceeded(GrokError, TimeoutError):
 
 class AudioError(GrokError, ValueError):
     """Bytes, a file or a format that cannot be used as asked."""
+
+
+class RecordingError(GrokError, OSError):
+    """A recording that cannot be written, or cannot be read."""

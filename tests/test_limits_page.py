@@ -36,6 +36,7 @@ from grok_rt.audio import _wav
 from grok_rt.cli import ask, simulate
 from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
+from grok_rt.recording import _page, _playback, _recorder
 from grok_rt.simulator import dashboard, journal, line, server, service, voice, watching
 from grok_rt.simulator import http as simulated_http
 from grok_rt.streams import paced
@@ -120,6 +121,12 @@ LIMITS = ARGUMENTS | {
     "handlers of the last events": _pump._LAST_CALL,
     "a server that broke the protocol": _transport._LINGER,
     "exit of the program": _connection._EXIT_TIMEOUT,
+    # recording
+    "notes that wait for the disk": _recorder._MAX_WAITING,
+    "end of a recording": _recorder._PATIENCE,
+    "sound behind the clock": _recorder._LAG,
+    "jitter between two pieces of sound": _playback._SLACK,
+    "sound inside a report": _page._EMBEDDED,
     # sound and memory
     "Conversation(max_turns=)": default(Conversation, "max_turns"),
     "Conversation(max_audio=)": default(Conversation, "max_audio"),

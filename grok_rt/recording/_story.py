@@ -1,0 +1,187 @@
+"""What a recording tells: spans of who could be heard when, and the steps of a script. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from grok_rt import events
+from grok_rt.audio import AudioFormat
+from grok_rt.conversation import Conversation, Turn
+from grok_rt.recording._playback import Heard, Playback, formats_in, seconds_of
+from grok_rt.recording._sound import Envelope
+from grok_rt.timeline import Span
+
+__all__ = ["RecordedLike", "Step", "Told", "spans_of", "steps_of", "told"]
+
+CALLER, GROK, TOOLS = "caller", "grok", "tools"
+_SPOKEN = (events.InputAudioBufferSpeechStarted, events.InputAudioBufferCommitted)
+_LEAD = 0.6  # seconds before the server says so, in which speech may have begun
+
+
+class RecordedLike(Protocol):
+    """What is read here of a `Recorded`."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def event(self) -> events.Event: ...
+    @property
+    def message(self) -> Mapping[str, Any]: ...
+
+
+@attrs.frozen
+class Step:
+    """One step of a script: ``getattr(script, step.verb)(*step.words, **step.arguments)``.
+
+    Attributes:
+        verb: ``hears``, ``says``, ``calls``, ``searches`` or ``then``.
+        words: what is heard or said, or the name of the function.
+        arguments: of a call; of a search ``by``, the function's name.
+    """
+
+    verb: str
+    words: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen
+class Told:
+    """A turn, and what could be heard of it.
+
+    Attributes:
+        turn: what was said or called.
+        spans: when it could be heard; several where something came between.
+        waited: seconds that the caller had waited for it; None: nobody had.
+    """
+
+    turn: Turn
+    spans: tuple[Span, ...]
+    waited: float | None = None
+
+
+def told(
+    them: Sequence[RecordedLike], formats: Mapping[str, AudioFormat], envelope: Envelope
+) -> list[Told]:
+    """The turns, with who could be heard when, and how long the caller waited for it."""
+    heard = played(them, formats)
+    story: list[Told] = []
+    asked: float | None = None
+    for turn in _turns(them):
+        if turn.replayed:
+            continue
+        if turn.role == "assistant":
+            mine = [one for one in heard if one.item_id == turn.item_id] or [_unheard(turn)]
+            waited = None if asked is None else max(0.0, mine[0].start - asked)
+            asked = None
+            story.append(Told(turn, tuple(_spoken(turn, one, envelope) for one in mine), waited))
+        elif turn.call is not None:
+            span = Span(TOOLS, turn.started, turn.ended, turn.call.name, "tool")
+            story.append(Told(turn, (span,)))
+        else:
+            span = _asked(turn, envelope)
+            asked = span.end
+            story.append(Told(turn, (span,)))
+    return story
+
+
+def spans_of(story: Iterable[Told]) -> Iterator[Span]:
+    """All of its spans, and the caller's waits."""
+    for one in story:
+        yield from one.spans
+        if one.waited:
+            start = one.spans[0].start
+            yield Span(CALLER, start - one.waited, start, kind="wait")
+
+
+def played(them: Iterable[RecordedLike], formats: Mapping[str, AudioFormat]) -> list[Heard]:
+    """What was heard of Grok's items, in order."""
+    playback = Playback()
+    form = formats["output"]
+    for one in them:
+        if one.source == "client":
+            form = dict(formats_in(one.message)).get("output", form)
+        elif isinstance(one.event, events.AudioDelta):
+            playback.place(one.event, one.at, seconds_of(len(one.event.audio), form))
+        elif playback.interrupts(one.event):
+            playback.cut(one.at)
+    return playback.heard
+
+
+def steps_of(them: Sequence[RecordedLike]) -> tuple[Step, ...]:
+    """Turns as steps: what is spoken is heard, responses are said, one after the other."""
+    return tuple(_steps(them))
+
+
+def _steps(them: Sequence[RecordedLike]) -> Iterator[Step]:
+    ours = {one.event.call.call_id for one in them if isinstance(one.event, events.FunctionCalled)}
+    spoken = {
+        one.event.item_id
+        for one in them
+        if isinstance(
+            one.event, (events.InputAudioBufferSpeechStarted, events.InputAudioBufferCommitted)
+        )
+    }
+    response: str | None = None
+    for turn in _turns(them):
+        if turn.replayed:
+            continue
+        if turn.role == "user":
+            response = None
+            if turn.item_id in spoken:
+                yield Step("hears", (turn.text,))
+            continue
+        if turn.role not in {"assistant", "tool"}:
+            continue
+        if response is not None and turn.response_id != response:
+            yield Step("then")
+        response = turn.response_id
+        if turn.call is None:
+            yield Step("says", (turn.text,))
+        elif turn.call.call_id in ours:
+            yield Step("calls", (turn.call.name,), _arguments(turn.call.arguments))
+        else:
+            query = str(_arguments(turn.call.arguments).get("search_request", ""))
+            yield Step("searches", (query,), {"by": turn.call.name})
+
+
+def _turns(them: Iterable[RecordedLike]) -> list[Turn]:
+    conversation = Conversation()
+    for one in them:
+        conversation.feed(one.event, one.at)
+    return list(conversation)
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _unheard(turn: Turn) -> Heard:
+    ended = turn.started if turn.ended is None else max(turn.started, turn.ended)
+    return Heard(turn.item_id, turn.started, ended, turn.interrupted)
+
+
+def _spoken(turn: Turn, heard: Heard, envelope: Envelope) -> Span:
+    levels = envelope.between(1, heard.start, heard.end)
+    cut = heard.cut
+    return Span(GROK, heard.start, heard.end, turn.text, "assistant", cut, levels)
+
+
+def _asked(turn: Turn, envelope: Envelope) -> Span:
+    ended = turn.started if turn.ended is None else max(turn.started, turn.ended)
+    kind: Any = turn.role if turn.role == "user" else "note"
+    lane = CALLER if turn.role == "user" else turn.role
+    # The service tells later than one hears, of the beginning as of the end.
+    found = envelope.speech(0, turn.started - _LEAD, ended) if ended > turn.started else None
+    if found is None:
+        return Span(lane, turn.started, ended, turn.text, kind)
+    return Span(lane, *found, turn.text, kind, levels=envelope.between(0, *found))
