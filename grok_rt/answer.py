@@ -5,10 +5,9 @@ A value, and how it shows itself. What makes one of events is `AnswerBuilder`.
 
 from __future__ import annotations
 
-import html
-
 import attrs
 
+from grok_rt._notebook import answer_card
 from grok_rt.audio import AudioClip
 from grok_rt.conversation import Turn
 from grok_rt.models import FunctionCall, Usage
@@ -62,8 +61,4 @@ class Answer:
         return f"Answer({text!r}, status={self.status!r}, total={self.latency.total:.2f})"
 
     def _repr_html_(self) -> str:
-        times = f"{self.latency.total:.2f} s"
-        if self.latency.first_audio is not None:
-            times = f"first sound {self.latency.first_audio:.2f} s, all {times}"
-        player = self.audio._repr_html_() if self.audio else ""
-        return f"<p>{html.escape(self.text)}</p>{player}<small>{times}</small>"
+        return answer_card(self)

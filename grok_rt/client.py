@@ -21,6 +21,7 @@ from grok_rt._connection import Connection
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
 from grok_rt._liveness import Limits
+from grok_rt._notebook import client_card
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._questions import Questions
@@ -250,6 +251,10 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
     def __repr__(self) -> str:
         where = f" {self.session_id}" if self.session_id else ""
         return f"<{type(self).__name__} {self.state}{where}>"
+
+    def _repr_html_(self) -> str:
+        declared = self._tooling.definitions(self.config)
+        return client_card(self, [tool.name or tool.type for tool in declared])
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a GrokClient holds a connection: it cannot be pickled or copied")

@@ -19,6 +19,7 @@ import msgspec
 
 from grok_rt import events
 from grok_rt._dispatch import dispatched
+from grok_rt._notebook import conversation_card
 from grok_rt._turn import Draft, Turn, call_of, text_of
 from grok_rt._unset import Unset
 from grok_rt.audio import AudioFormat, pcm16
@@ -126,6 +127,9 @@ class Conversation:
 
     def __repr__(self) -> str:
         return f"Conversation({len(self)} turns)"
+
+    def _repr_html_(self) -> str:
+        return conversation_card(self)
 
     def export(self) -> list[dict[str, Any]]:
         """The turns as plain data that JSON can hold, without the sound; see `restore`."""

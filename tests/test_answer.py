@@ -25,9 +25,10 @@ def test_how_it_shows() -> None:
     assert repr(ANSWER).startswith("Answer('<b>")
     page = ANSWER._repr_html_()
     assert "&lt;b&gt;" in page
-    assert "<b>" not in page
+    assert "<b><b>" not in page
     assert "<audio" in page
-    assert "first sound 2.00 s, all 10.00 s" in page
+    assert "first sound <b>2.00 s</b>" in page
+    assert "all <b>10.00 s</b>" in page
 
 
 def test_how_silence_shows() -> None:

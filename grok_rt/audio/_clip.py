@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from grok_rt._card import player
 from grok_rt.audio import _containers, _pcm, _resample, _wav
 from grok_rt.audio._convert import from_pcm, to_pcm
 from grok_rt.audio._format import PCMA, PCMU, AudioFormat, pcm16
@@ -173,15 +174,13 @@ class AudioClip:
             return f"<AudioClip of {len(self.data)} bytes, {self.format!r}>"
 
     def _repr_html_(self) -> str | None:
-        """Play in a notebook; None, where a browser could not, leaves the `repr`."""
-        import pybase64
-
+        """Show and play it in a notebook; None, where a browser could not, leaves the `repr`."""
         try:
-            wav = _wav.pack(_wav.PCM, self.format.sample_rate, _pcm.pack(self.samples()))
+            samples = self.samples()
         except AudioError:
             return None
-        source = f"data:audio/wav;base64,{pybase64.b64encode_as_string(wav)}"
-        return f'<audio controls src="{source}"></audio>'
+        wav = _wav.pack(_wav.PCM, self.format.sample_rate, _pcm.pack(samples))
+        return player(wav, _pcm.peaks(samples, max(1, -(-len(samples) // 300))))
 
 
 # Names that ask for something else than WAV.

@@ -63,3 +63,14 @@ def from_floats(values: Sequence[float]) -> array.array[int]:
     if math.isnan(sum(values)):  # one NaN makes the sum NaN: cheaper than asking each
         raise AudioError("the sound holds samples that are not numbers (NaN): write it again")
     return clipped(max(-1.0, min(v, 1.0)) * 32768 for v in values)
+
+
+def peaks(samples: array.array[int], size: int) -> list[float]:
+    """The loudest sample of each `size` of them, 0 … 1: what a drawing of sound needs."""
+    silence = array.array("h", bytes(2 * size))
+    found = []
+    for at in range(0, len(samples), size):
+        piece = samples[at : at + size]
+        highest, lowest = (0, 0) if piece == silence else (max(piece), min(piece))
+        found.append(max(highest, -lowest) / 32768)
+    return found

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import array
-import sys
 from pathlib import Path
 from typing import Final
 
-from grok_rt.audio import _wav
+from grok_rt.audio import _pcm, _wav
 from grok_rt.errors import AudioError
 
 __all__ = ["Envelope", "tracks"]
@@ -45,7 +44,9 @@ class Envelope:
     per_second = _PER_SECOND
 
     def __init__(self, left: bytes, right: bytes, rate: int) -> None:
-        self._peaks = tuple(_peaks(track, rate // _PER_SECOND) for track in (left, right))
+        self._peaks = tuple(
+            _pcm.peaks(_pcm.unpack(track), rate // _PER_SECOND) for track in (left, right)
+        )
 
     def between(
         self, track: int, start: float, end: float, at_most: int = 600
@@ -64,17 +65,3 @@ class Envelope:
 
     def _index(self, at: float) -> int:
         return max(0, round(at * _PER_SECOND))
-
-
-def _peaks(track: bytes, size: int) -> list[float]:
-    samples = array.array("h", track)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    silence = bytes(2 * size)
-    found = []
-    for at in range(0, len(samples), size):
-        piece = samples[at : at + size]
-        loud = track[2 * at : 2 * (at + size)] != silence
-        highest, lowest = (max(piece), min(piece)) if loud else (0, 0)
-        found.append(max(highest, -lowest) / 32768)
-    return found

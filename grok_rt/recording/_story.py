@@ -70,6 +70,11 @@ def told(
 ) -> list[Told]:
     """The turns, with who could be heard when, and how long the caller waited for it."""
     heard = played(them, formats)
+    sent = {
+        one.event.item.id: one.at
+        for one in them
+        if isinstance(one.event, events.ConversationItemCreate)
+    }
     story: list[Told] = []
     asked: float | None = None
     for turn in _turns(them):
@@ -84,7 +89,8 @@ def told(
             span = Span(TOOLS, turn.started, turn.ended, turn.call.name, "tool")
             story.append(Told(turn, (span,)))
         else:
-            span = _asked(turn, envelope)
+            typed = sent.get(turn.item_id)
+            span = _asked(turn, envelope) if typed is None else _typed(turn, typed)
             asked = span.end
             story.append(Told(turn, (span,)))
     return story
@@ -174,6 +180,12 @@ def _spoken(turn: Turn, heard: Heard, envelope: Envelope) -> Span:
     levels = envelope.between(1, heard.start, heard.end)
     cut = heard.cut
     return Span(GROK, heard.start, heard.end, turn.text, "assistant", cut, levels)
+
+
+def _typed(turn: Turn, at: float) -> Span:
+    """A message that was written: a moment, and it is when it was sent."""
+    kind: Any = turn.role if turn.role == "user" else "note"
+    return Span(CALLER if turn.role == "user" else turn.role, at, at, turn.text, kind)
 
 
 def _asked(turn: Turn, envelope: Envelope) -> Span:

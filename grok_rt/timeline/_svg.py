@@ -6,20 +6,12 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from grok_rt._card import COLOURS, wave
 from grok_rt.timeline._span import Lane, Placed
 from grok_rt.timeline._words import clock, fit, plain, seconds, step_of, ticks
 
-__all__ = ["COLOURS", "drawn_svg"]
+__all__ = ["drawn_svg"]
 
-#: Mid-tones that can be seen on white and on black; words are written in the page's own colour.
-COLOURS: Final[dict[str, str]] = {
-    "user": "#2f7fe0",
-    "assistant": "#8b5cf6",
-    "tool": "#10a37f",
-    "wait": "#8a8f98",
-    "note": "#8a8f98",
-}
-_CUT: Final = "#e5484d"
 _FONT: Final = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', sans-serif"
 
 
@@ -93,7 +85,7 @@ def _svg_bar(placed: Placed, x: float, y: float, width: float, height: float, ro
     title = f"{who}{span.text} ({clock(placed.start, 0.1)}, {length}{', cut off' * span.cut})"
     inside = ""
     if span.levels:
-        inside += _svg_wave(span.levels, width, height, colour)
+        inside += wave(span.levels, width, (height + 16) / 2, (height - 16) / 2 - 2, colour)
     label = fit(placed.label, 60)
     words, outside = "", ""
     if span.kind == "tool" and width < 6.2 * len(label) + 11 <= room - width:
@@ -103,7 +95,9 @@ def _svg_bar(placed: Placed, x: float, y: float, width: float, height: float, ro
     if words:
         inside += f'<text x="8" y="15">{html.escape(words)}</text>'
     if span.cut:
-        inside += f'<rect x="{width - 3:.1f}" width="3" height="{height:g}" fill="{_CUT}"/>'
+        inside += (
+            f'<rect x="{width - 3:.1f}" width="3" height="{height:g}" fill="{COLOURS["cut"]}"/>'
+        )
     # A nested svg clips what is in it, and needs no id that could collide on a page.
     return (
         f"<g><title>{html.escape(plain(title))}</title>"
@@ -112,15 +106,3 @@ def _svg_bar(placed: Placed, x: float, y: float, width: float, height: float, ro
         f'fill-opacity=".22"/><rect width="{min(3.0, width):.1f}" height="{height:g}" '
         f'fill="{colour}"/>{inside}</svg>{outside}</g>'
     )
-
-
-def _svg_wave(levels: Sequence[float], width: float, height: float, colour: str) -> str:
-    """Sound, mirrored on a line below the words."""
-    middle, reach = (height + 16) / 2, (height - 16) / 2 - 2
-    step = width / len(levels)
-    tops = [max(0.4, min(1.0, level) * reach) for level in levels]
-    over = " ".join(f"{(i + 0.5) * step:.1f} {middle - top:.1f}" for i, top in enumerate(tops))
-    under = " ".join(
-        f"{(i + 0.5) * step:.1f} {middle + tops[i]:.1f}" for i in reversed(range(len(tops)))
-    )
-    return f'<polygon points="{over} {under}" fill="{colour}" fill-opacity=".85"/>'

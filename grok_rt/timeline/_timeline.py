@@ -14,6 +14,7 @@ from grok_rt.timeline._words import seconds
 
 __all__ = ["Timeline", "TurnLike"]
 
+_SHORTEST: Final = 0.01  # seconds: less is no wait, but the order in which a server says things
 _ORDER: Final = ("user", "assistant", "tool")
 
 
@@ -71,7 +72,7 @@ class Timeline:
     def __init__(
         self, spans: Iterable[Span], *, start: float | None = None, end: float | None = None
     ) -> None:
-        self.spans = tuple(sorted(spans, key=lambda span: span.start))
+        self.spans = tuple(sorted(spans, key=_when))
         for span in self.spans:
             last = span.start if span.end is None else span.end
             if not (math.isfinite(span.start) and math.isfinite(last) and span.start <= last):
@@ -112,7 +113,7 @@ class Timeline:
             spans.append(Span(lane, turn.started, end, text, kind, turn.interrupted))
             if kind == "user":
                 asked = end
-            elif kind == "assistant" and asked is not None and asked < turn.started:
+            elif kind == "assistant" and asked is not None and turn.started - asked > _SHORTEST:
                 spans.append(Span(user, asked, turn.started, kind="wait"))
             if kind == "assistant":
                 asked = None
@@ -129,8 +130,8 @@ class Timeline:
     def __str__(self) -> str:
         return self.text()
 
-    def _repr_svg_(self) -> str:
-        return self.svg()
+    def _repr_html_(self) -> str:
+        return self.svg()  # as HTML: what a notebook takes for a picture has no colours of the page
 
     def _lanes(self) -> Iterator[Lane]:
         """The lanes: users first, then the assistant, tools, and the rest as it comes."""
@@ -173,3 +174,8 @@ class Timeline:
             labels: whether the names of the lanes stand on the left.
         """
         return drawn_svg(list(self._lanes()), self.duration, width, labels=labels)
+
+
+def _when(span: Span) -> tuple[float, float]:
+    """A moment comes before what begins with it."""
+    return span.start, math.inf if span.end is None else span.end

@@ -246,7 +246,8 @@ def test_notebooks_get_a_player(format: AudioFormat, tmp_path: Path) -> None:
     clip = shipped("heard").to(format)
     html = clip._repr_html_()
     assert html is not None
-    found = re.fullmatch(r'<audio controls src="data:audio/wav;base64,([^"]*)"></audio>', html)
+    assert "<polygon" in html
+    found = re.search(r'<audio controls [^>]*src="data:audio/wav;base64,([^"]*)"></audio>', html)
     assert found is not None
     path = tmp_path / "a.wav"
     path.write_bytes(base64.b64decode(found[1], validate=True))

@@ -175,7 +175,7 @@ def test_turns_become_spans() -> None:
 def test_nothing_is_nothing() -> None:
     """Without spans there is no text, and a drawing of nothing."""
     assert str(Timeline([])) == ""
-    assert ET.fromstring(Timeline([])._repr_svg_()).tag == f"{SVG}svg"
+    assert ET.fromstring(Timeline([])._repr_html_()).tag == f"{SVG}svg"
     assert repr(Timeline(TALK)) == "<Timeline of 8 spans in 9.40 s>"
 
 
