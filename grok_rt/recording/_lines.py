@@ -108,6 +108,8 @@ def read_event(
     """The event of a line; sound that was left out is `silence`. None: it cannot be read."""
     if source == "local":
         return _local_event(message)
+    if silence is not None and message.keys() == {"type", "audio"}:
+        return events.InputAudioBufferAppend(silence)  # the most of all lines
     try:
         event = _codec.decode(json.dumps(message).encode())
     except ProtocolError:

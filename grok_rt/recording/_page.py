@@ -21,7 +21,7 @@ import pybase64
 
 from grok_rt import events
 from grok_rt.audio import AudioFormat
-from grok_rt.recording._story import RecordedLike, Told, spans_of
+from grok_rt.recording._story import RecordedLike, Told
 from grok_rt.timeline import Timeline
 
 __all__ = ["Report"]
@@ -29,6 +29,7 @@ __all__ = ["Report"]
 _EMBEDDED: Final = 24 << 20  # bytes of sound that a page can carry; more is played from beside it
 _WIDEST: Final = 30_000  # pixels of the drawing
 _MOST_EVENTS: Final = 3000
+_MOST_WAITS: Final = 12
 _PLACE: Final = re.compile(r"<!-- (\w+) -->")
 
 
@@ -44,6 +45,7 @@ class Report:
         sound: the WAV file.
         them: the events.
         story: the turns.
+        timeline: who could be heard when.
     """
 
     began: datetime
@@ -53,10 +55,10 @@ class Report:
     sound: Path
     them: Sequence[RecordedLike]
     story: Sequence[Told]
+    timeline: Timeline
 
     def page(self) -> str:
         """The whole page."""
-        timeline = Timeline(spans_of(self.story), start=0.0, end=self.duration)
         long = max(self.duration, 1.0)
         pace = min(max(880 / long, 48), _WIDEST / long)
         parts = {
@@ -64,7 +66,7 @@ class Report:
             "about": _about(self),
             "cards": _cards(self),
             "sound": _sound(self.sound),
-            "timeline": timeline.svg(self.duration * pace + 12, labels=False),
+            "timeline": self.timeline.svg(self.duration * pace + 12, labels=False),
             "pace": f"{pace:.4f}",
             "waits": _waits(self.story),
             "turns": "".join(map(_turn, self.story)) or '<p class="none">Nothing was said.</p>',
@@ -109,7 +111,7 @@ def _cards(report: Report) -> str:
     )
     failures = sum(isinstance(one.event, events.Failure) for one in them)
     cards = [
-        (_long(report.duration), "long"),
+        _long(report.duration),
         (f"{statistics.median(waits):.2f} s" if waits else "none", "wait, median"),
         (str(sum(one.turn.call is None for one in story)), "turns"),
         (str(len(calls)), "function call" + "s" * (len(calls) != 1)),
@@ -132,15 +134,19 @@ def _sound(file: Path) -> str:
 
 
 def _waits(story: Sequence[Told]) -> str:
-    waits = [one for one in story if one.waited]
-    longest = max((one.waited or 0.0 for one in waits), default=0.0)
+    waits = [(one.waited, one) for one in story if one.waited]
+    title = "How long the caller waited"
+    if len(waits) > _MOST_WAITS:
+        title = f"The longest of {len(waits)} waits"
+        waits = sorted(waits, key=lambda wait: -wait[0])[:_MOST_WAITS]
+    longest = max((seconds for seconds, _ in waits), default=0.0)
     rows = "".join(
         f'<li data-at="{one.spans[0].start:.3f}"><time>{_at(one.spans[0].start)}</time>'
-        f'<i><u style="width:{100 * (one.waited or 0) / longest:.1f}%"></u></i>'
-        f"<b>{one.waited:.2f} s</b><span>{_e(one.turn.text)}</span></li>"
-        for one in waits
+        f'<i><u style="width:{100 * seconds / longest:.1f}%"></u></i>'
+        f"<b>{seconds:.2f} s</b><span>{_e(one.turn.text)}</span></li>"
+        for seconds, one in waits
     )
-    return f"<h2>How long the caller waited</h2><ol class='waits'>{rows}</ol>" if rows else ""
+    return f"<h2>{title}</h2><ol class='waits'>{rows}</ol>" if rows else ""
 
 
 def _turn(one: Told) -> str:
@@ -211,10 +217,9 @@ def _at(seconds: float) -> str:
     return f"{int(minutes)}:{left:04.1f}"
 
 
-def _long(seconds: float) -> str:
-    return (
-        f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)}:{int(seconds % 60):02} min"
-    )
+def _long(seconds: float) -> tuple[str, str]:
+    minutes, left = divmod(int(seconds), 60)
+    return (f"{minutes}:{left:02}", "minutes") if minutes else (f"{seconds:.1f} s", "long")
 
 
 def _e(text: str) -> str:

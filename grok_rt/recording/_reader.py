@@ -5,10 +5,11 @@ Reads only, but for the report. Any thread; nothing is kept open.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from grok_rt.recording._lines import Source, read_event
 from grok_rt.recording._page import Report
 from grok_rt.recording._playback import formats_in
 from grok_rt.recording._sound import Envelope, tracks
-from grok_rt.recording._story import Step, Told, spans_of, steps_of, told
+from grok_rt.recording._story import Step, Told, outages, spans_of, steps_of, told
 from grok_rt.timeline import Timeline
 
 __all__ = ["Recorded", "Recording", "Step"]
@@ -136,11 +137,15 @@ class Recording:
 
     def timeline(self) -> Timeline:
         """Who spoke when, by what could be heard, with its waves."""
-        return Timeline(spans_of(self.story()), start=0.0, end=self.duration)
+        them = list(self)
+        return self._drawn(self._told(them), them)
 
-    def story(self) -> list[Told]:
-        """The turns, with when they could be heard and how long the caller waited."""
-        return told(list(self), self.formats, self.envelope())
+    def _told(self, them: Sequence[Recorded]) -> list[Told]:
+        return told(them, self.formats, Envelope(self.path / "audio.wav", self.rate))
+
+    def _drawn(self, story: Sequence[Told], them: Sequence[Recorded]) -> Timeline:
+        spans = (*spans_of(story), *outages(them))
+        return Timeline(spans, start=0.0, end=self.duration)
 
     @property
     def caller(self) -> AudioClip:
@@ -159,14 +164,6 @@ class Recording:
             AudioError: it cannot be read.
         """
         return AudioClip(tracks(self.path / "audio.wav")[1], pcm16(self.rate))
-
-    def envelope(self) -> Envelope:
-        """How loud both were, when; silence where there is no sound."""
-        try:
-            left, right = tracks(self.path / "audio.wav")
-        except AudioError:
-            left = right = b""
-        return Envelope(left, right, self.rate)
 
     def replay(
         self,
@@ -206,14 +203,17 @@ class Recording:
         Raises:
             RecordingError: it cannot be written.
         """
+        them = list(self)
+        story = self._told(them)
         report = Report(
             self.began.astimezone(),
             self.duration,
             self.lost,
             self.formats,
             self.path / "audio.wav",
-            list(self),
-            self.story(),
+            them,
+            story,
+            self._drawn(story, them),
         )
         target = self.path / "report.html" if path is None else Path(path)
         beside = target.with_name(f"{target.name}.part")
@@ -240,6 +240,7 @@ def _parsed(line: bytes) -> object:
         return None
 
 
+@functools.lru_cache(maxsize=64)
 def _silence(form: AudioFormat, size: int) -> bytes:
     try:
         size = min(size, _LONGEST_SILENCE * form.bytes_per_second)

@@ -15,9 +15,9 @@ from grok_rt.recording._playback import Heard, Playback, formats_in, seconds_of
 from grok_rt.recording._sound import Envelope
 from grok_rt.timeline import Span
 
-__all__ = ["RecordedLike", "Step", "Told", "spans_of", "steps_of", "told"]
+__all__ = ["RecordedLike", "Step", "Told", "outages", "spans_of", "steps_of", "told"]
 
-CALLER, GROK, TOOLS = "caller", "grok", "tools"
+CALLER, GROK, TOOLS, LINE = "caller", "grok", "tools", "line"
 _SPOKEN = (events.InputAudioBufferSpeechStarted, events.InputAudioBufferCommitted)
 _LEAD = 0.6  # seconds before the server says so, in which speech may have begun
 
@@ -103,6 +103,17 @@ def spans_of(story: Iterable[Told]) -> Iterator[Span]:
         if one.waited:
             start = one.spans[0].start
             yield Span(CALLER, start - one.waited, start, kind="wait")
+
+
+def outages(them: Iterable[RecordedLike]) -> Iterator[Span]:
+    """When there was no connection."""
+    lost: float | None = None
+    for one in them:
+        if isinstance(one.event, events.Reconnecting):
+            lost = one.at if lost is None else lost
+        elif isinstance(one.event, (events.Reconnected, events.Closed)) and lost is not None:
+            yield Span(LINE, lost, one.at, "no connection", "note", cut=True)
+            lost = None
 
 
 def played(them: Iterable[RecordedLike], formats: Mapping[str, AudioFormat]) -> list[Heard]:
