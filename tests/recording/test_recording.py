@@ -172,10 +172,17 @@ def test_handlers_hear_it_again(folder: Path) -> None:
     recording = Recording.open(folder)
     heard: list[events.Event] = []
     ran: list[str] = []
-    client = GrokClient("key", tools=[ran.append])
+    done = threading.Event()
+
+    def weather(city: str) -> None:
+        ran.append(city)
+        done.set()
+
+    client = GrokClient("key", tools=[weather])
     client.on(events.Event)(heard.append)
     recording.replay(client)
     assert [e.type for e in heard] == [o.event.type for o in recording if o.source != "client"]
+    assert not done.wait(0.2)
     assert ran == []
     plain: list[events.Event] = []
     recording.replay(plain.append, speed=1000)
