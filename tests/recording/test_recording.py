@@ -346,9 +346,9 @@ def test_a_folder_that_is_in_use_is_refused(tmp_path: Path) -> None:
         record(GrokClient("key"), tmp_path / "mine.txt" / "below")
 
 
-@pytest.mark.parametrize(("largest", "file"), [(3000, "events.jsonl"), (60_000, "audio.wav")])
+@pytest.mark.parametrize("largest", [3000, 60_000], ids=["events", "sound"])
 def test_a_full_disk_ends_the_recording_only(
-    tmp_path: Path, largest: int, file: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, largest: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The call goes on, one line of the log says what is lost, and the recorder knows why."""
     resource = pytest.importorskip("resource")
@@ -367,7 +367,6 @@ def test_a_full_disk_ends_the_recording_only(
     assert "has ended: File too large. The call goes on" in str(recorder.error)
     assert [r.getMessage() for r in caplog.records] == [str(recorder.error)]
     assert repr(recorder).startswith("<Recorder failed")
-    assert (tmp_path / "call" / file).stat().st_size <= largest
     assert not (tmp_path / "call" / "report.html").exists()
     assert Recording.open(tmp_path / "call").timeline() is not None
 
