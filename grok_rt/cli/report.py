@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     where = recording.write_report(arguments.out)
     width = min(max(shutil.get_terminal_size().columns, 24), 160)
     tells_more = (sys.stdout.encoding or "").lower().startswith("utf")
-    drawing = recording.timeline().text(width, color=sys.stdout.isatty(), ascii=not tells_more)
+    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    drawing = recording.timeline().text(width, color=color, ascii=not tells_more)
     if drawing:
         print(drawing, end="\n\n")
     if recording.lost:

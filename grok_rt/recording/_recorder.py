@@ -98,9 +98,9 @@ class Recorder:
         self._caller, self._playback = Track(), Playback()
         try:
             self._make_folder()
+            self._wave = StereoWave(self.path / "audio.wav", rate)
             self._lines = (self.path / "events.jsonl").open("xb", buffering=0)
             self._lines.write(self._head(rate))
-            self._wave = StereoWave(self.path / "audio.wav", rate)
         except RecordingError:
             raise
         except OSError as error:

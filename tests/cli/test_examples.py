@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from commands import environment
 
-from grok_rt import cli
+from grok_rt import GrokClient, cli
 from grok_rt.audio import shipped
-from grok_rt.simulator import Simulator
+from grok_rt.recording import record
+from grok_rt.simulator import Simulator, loopback
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
-COMMANDS = "ask|demo|doctor|token"  # what ends by itself, and needs no sound card
+COMMANDS = "ask|demo|doctor|report|token"  # what ends by itself, and needs no sound card
 SHELL = re.compile(r"[|<>&$=]")
 WEATHER = '''
 def weather(city: str) -> str:
@@ -52,11 +53,14 @@ EXAMPLES = sorted({*helped(), *documented()})
 
 @pytest.fixture
 def _desk(serving: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the examples take for granted: two files, a key, a server, and the command."""
+    """What the examples take for granted: two files, a key, a server, a recorded call."""
     serving()
     monkeypatch.setenv("XAI_API_KEY", "test")
     shipped("question")[0:0.5].save("question.wav")
     Path("weather.py").write_text(WEATHER)
+    client = GrokClient("key", transport=loopback())
+    with record(client, "calls/oslo"), client:
+        pass
 
 
 def test_there_are_examples() -> None:
