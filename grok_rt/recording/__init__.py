@@ -22,7 +22,7 @@ all the work is done by a thread of the recorder's, ``grok-rt-recorder``.
 
 from __future__ import annotations
 
-from grok_rt.recording._reader import Recorded, Recording, Step
+from grok_rt.recording._reader import Recorded, Recording
 from grok_rt.recording._recorder import Recorder, record
 
-__all__ = ["Recorded", "Recorder", "Recording", "Step", "record"]
+__all__ = ["Recorded", "Recorder", "Recording", "record"]

@@ -102,23 +102,14 @@ def without_secrets(value: Any, *, keep_audio: bool = True) -> Any:
     return clean
 
 
-def read_event(
-    source: Source, message: Mapping[str, Any], silence: bytes | None
-) -> events.Event | None:
-    """The event of a line; sound that was left out is `silence`. None: it cannot be read."""
+def read_event(source: Source, message: Mapping[str, Any]) -> events.Event | None:
+    """The event of a line; None: it cannot be read."""
     if source == "local":
         return _local_event(message)
-    if silence is not None and message.keys() == {"type", "audio"}:
-        return events.InputAudioBufferAppend(silence)  # the most of all lines
     try:
-        event = _codec.decode(json.dumps(message).encode())
+        return _codec.decode(json.dumps(message).encode())
     except ProtocolError:
         return None
-    if silence is not None and isinstance(
-        event, (events.AudioDelta, events.InputAudioBufferAppend)
-    ):
-        return attrs.evolve(event, audio=silence)
-    return event
 
 
 def _local_message(event: events.LocalEvent) -> dict[str, Any]:
@@ -169,5 +160,5 @@ def _restored(name: str, value: Any) -> Any:
             return FunctionCall(**value)
         if "type" in value:
             local = str(value["type"]).startswith("local.")
-            return read_event("local" if local else "server", value, None)
+            return read_event("local" if local else "server", value)
     return value.encode() if name == "data" and isinstance(value, str) else value

@@ -5,7 +5,6 @@ Reads only, but for the report. Any thread; nothing is kept open.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import time
@@ -20,17 +19,14 @@ from grok_rt import events
 from grok_rt._listener import GrokListener
 from grok_rt.audio import AudioClip, AudioFormat, pcm16
 from grok_rt.conversation import Conversation
-from grok_rt.errors import AudioError, RecordingError
+from grok_rt.errors import RecordingError
 from grok_rt.recording._lines import Source, read_event
 from grok_rt.recording._page import Report
-from grok_rt.recording._playback import formats_in
 from grok_rt.recording._sound import Envelope, tracks
-from grok_rt.recording._story import Step, Told, outages, spans_of, steps_of, told
+from grok_rt.recording._story import Told, outages, spans_of, told
 from grok_rt.timeline import Timeline
 
-__all__ = ["Recorded", "Recording", "Step"]
-
-_LONGEST_SILENCE = 60  # seconds that stand in for one piece of sound; more is a broken line
+__all__ = ["Recorded", "Recording"]
 
 
 @attrs.frozen
@@ -40,7 +36,7 @@ class Recorded:
     Attributes:
         at: seconds since the recording began.
         source: ``client`` sent it, ``server`` sent it, or it is ``local``: told to the program.
-        event: the event. Sound that was not kept is silence of the same length.
+        event: the event. Of sound that was not kept, its `audio` is empty.
         message: the same as it stands in the file.
         elided: bytes of sound that were left out; None: none were.
     """
@@ -103,16 +99,10 @@ class Recording:
             ) from error
 
     def __iter__(self) -> Iterator[Recorded]:
-        formats = dict(self.formats)
         for line in self._lines:
             message, elided = line["event"], line.get("elided")
             source: Source = line.get("from", "server")
-            silence = None
-            if source == "client":
-                formats.update(formats_in(message))
-            if isinstance(elided, int):
-                silence = _silence(formats["input" if source == "client" else "output"], elided)
-            event = read_event(source, message, silence)
+            event = read_event(source, message)
             if event is not None:
                 yield Recorded(float(line.get("t") or 0), source, event, message, elided)
 
@@ -190,13 +180,6 @@ class Recording:
                 time.sleep(max(0.0, began + one.at / speed - time.monotonic()))
             hear(one.event)
 
-    def steps(self) -> tuple[Step, ...]:
-        """What was heard and said, for a simulator to play it again.
-
-        Each step names a method of `grok_rt.simulator.Script` and its arguments.
-        """
-        return steps_of(list(self))
-
     def write_report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Draw the page: by default ``report.html`` in the folder. Returns where it is.
 
@@ -238,15 +221,6 @@ def _parsed(line: bytes) -> object:
         return json.loads(line)
     except ValueError:  # the last line of a process that was killed
         return None
-
-
-@functools.lru_cache(maxsize=64)
-def _silence(form: AudioFormat, size: int) -> bytes:
-    try:
-        size = min(size, _LONGEST_SILENCE * form.bytes_per_second)
-        return (form.silence(1000) * (size // form.bytes_per_second + 1))[:size]
-    except AudioError:
-        return bytes(size)
 
 
 def _hearer(

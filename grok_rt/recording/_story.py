@@ -1,8 +1,7 @@
-"""What a recording tells: spans of who could be heard when, and the steps of a script. Pure."""
+"""What a recording tells: who could be heard when, and how long the caller waited. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,10 +14,9 @@ from grok_rt.recording._playback import Heard, Playback, formats_in, seconds_of
 from grok_rt.recording._sound import Envelope
 from grok_rt.timeline import Span
 
-__all__ = ["RecordedLike", "Step", "Told", "outages", "spans_of", "steps_of", "told"]
+__all__ = ["RecordedLike", "Told", "outages", "spans_of", "told"]
 
 CALLER, GROK, TOOLS, LINE = "caller", "grok", "tools", "line"
-_SPOKEN = (events.InputAudioBufferSpeechStarted, events.InputAudioBufferCommitted)
 _LEAD = 0.6  # seconds before the server says so, in which speech may have begun
 
 
@@ -33,21 +31,8 @@ class RecordedLike(Protocol):
     def event(self) -> events.Event: ...
     @property
     def message(self) -> Mapping[str, Any]: ...
-
-
-@attrs.frozen
-class Step:
-    """One step of a script: ``getattr(script, step.verb)(*step.words, **step.arguments)``.
-
-    Attributes:
-        verb: ``hears``, ``says``, ``calls``, ``searches`` or ``then``.
-        words: what is heard or said, or the name of the function.
-        arguments: of a call; of a search ``by``, the function's name.
-    """
-
-    verb: str
-    words: tuple[str, ...] = ()
-    arguments: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
+    @property
+    def elided(self) -> int | None: ...
 
 
 @attrs.frozen
@@ -124,47 +109,11 @@ def played(them: Iterable[RecordedLike], formats: Mapping[str, AudioFormat]) -> 
         if one.source == "client":
             form = dict(formats_in(one.message)).get("output", form)
         elif isinstance(one.event, events.AudioDelta):
-            playback.place(one.event, one.at, seconds_of(len(one.event.audio), form))
+            size = len(one.event.audio) if one.elided is None else one.elided
+            playback.place(one.event, one.at, seconds_of(size, form))
         elif playback.interrupts(one.event):
             playback.cut(one.at)
     return playback.heard
-
-
-def steps_of(them: Sequence[RecordedLike]) -> tuple[Step, ...]:
-    """Turns as steps: what is spoken is heard, responses are said, one after the other."""
-    return tuple(_steps(them))
-
-
-def _steps(them: Sequence[RecordedLike]) -> Iterator[Step]:
-    ours = {one.event.call.call_id for one in them if isinstance(one.event, events.FunctionCalled)}
-    spoken = {
-        one.event.item_id
-        for one in them
-        if isinstance(
-            one.event, (events.InputAudioBufferSpeechStarted, events.InputAudioBufferCommitted)
-        )
-    }
-    response: str | None = None
-    for turn in _turns(them):
-        if turn.replayed:
-            continue
-        if turn.role == "user":
-            response = None
-            if turn.item_id in spoken:
-                yield Step("hears", (turn.text,))
-            continue
-        if turn.role not in {"assistant", "tool"}:
-            continue
-        if response is not None and turn.response_id != response:
-            yield Step("then")
-        response = turn.response_id
-        if turn.call is None:
-            yield Step("says", (turn.text,))
-        elif turn.call.call_id in ours:
-            yield Step("calls", (turn.call.name,), _arguments(turn.call.arguments))
-        else:
-            query = str(_arguments(turn.call.arguments).get("search_request", ""))
-            yield Step("searches", (query,), {"by": turn.call.name})
 
 
 def _turns(them: Iterable[RecordedLike]) -> list[Turn]:
@@ -172,14 +121,6 @@ def _turns(them: Iterable[RecordedLike]) -> list[Turn]:
     for one in them:
         conversation.feed(one.event, one.at)
     return list(conversation)
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unheard(turn: Turn) -> Heard:
