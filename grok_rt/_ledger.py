@@ -109,10 +109,10 @@ class Ledger:
         error.__cause__ = cause.cause
         return error
 
-    def interrupt(self) -> tuple[str | None, str | None, int]:
-        """The response that speaks shall stop: it, its item, and the bytes heard of it."""
+    def interrupt(self, item_id: str | None = None) -> tuple[str | None, str | None, int | None]:
+        """The response that speaks shall stop: it, its item, and the bytes that came of it."""
         with self._changed:
-            return self._session.interrupted()
+            return self._session.interrupted(item_id)
 
     def forgo(self, response_ids: Collection[str]) -> None:
         """Nobody waits for these responses any more: nothing follows their calls."""

@@ -1,4 +1,4 @@
-"""The verbs that take events: `recv`, iteration, `run`, `wait_for`, `expect`.
+"""The verbs that take events: `recv`, iteration, `run`, `wait_for`, `expect`; and `tell`.
 
 They run on the caller's thread and block there; `Pump` decides whose turn it is.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from grok_rt._pump import Pump
+    from grok_rt._queues import Inbox
 
 __all__ = ["Expectation", "GrokReceiver"]
 
@@ -58,6 +59,7 @@ class Expectation(Generic[E]):
 class GrokReceiver(ABC):
     """What can be heard from Grok, in the foreground."""
 
+    _inbox: Inbox
     _pump: Pump
 
     @abstractmethod
@@ -141,3 +143,13 @@ class GrokReceiver(ABC):
         with self._pump.listening(str(expected), expected.offer) as waiter:
             yield expected
             self._pump.wait(waiter, timeout)
+
+    def tell(self, event: events.LocalEvent) -> None:
+        """Let the handlers hear something that happened on this side; nothing is sent.
+
+        Raises:
+            TypeError: no event of this side.
+        """
+        if not isinstance(event, events.LocalEvent):
+            raise TypeError(f"only a LocalEvent can be told, not {event!r}; send() is for others")
+        self._inbox.put_event(event)

@@ -293,8 +293,13 @@ class Session:
         """A refusal of that event changes nothing: it becomes a `Harmless` event."""
         remember(self._best_effort, event_id, None)
 
-    def interrupted(self) -> tuple[str | None, str | None, int]:
-        """The response that speaks shall stop; it, its item, and the bytes heard of it."""
+    def interrupted(self, item_id: str | None = None) -> tuple[str | None, str | None, int | None]:
+        """The response that speaks shall stop; it, its item, and the bytes that came of it.
+
+        If that is no longer the one of `item_id`, nothing stops.
+        """
+        if item_id not in (None, self.item_id):
+            return None, item_id, None
         self._calls.interrupted()
         return self.response_id, self.item_id, self.item_bytes
 

@@ -360,7 +360,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         response_id, _, _ = self._lifecycle.open_connection().ledger.interrupt()
         self._send_best_effort(events.ResponseCancel, response_id=response_id or UNSET)
 
-    def interrupt(self, played_ms: int | None = None) -> None:
+    def interrupt(self, played_ms: int | None = None, *, item_id: str | None = None) -> None:
         """Stop the reply, tell the sinks, and tools that work; never waits for the server.
 
         Puts an `Interrupted` event, sends `response.cancel` if a response is under way, and
@@ -369,9 +369,11 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
 
         Args:
             played_ms: how much of the item's sound was heard, where the caller knows.
+            item_id: the item that was being heard, by default the last one. If another has
+                begun since, that one is left alone.
         """
         ledger = self._lifecycle.open_connection().ledger
-        response_id, item_id, received = ledger.interrupt()
+        response_id, item_id, received = ledger.interrupt(item_id)
         # The sinks first: they must not wait for a line that is stuck.
         self._inbox.put_event(
             events.Interrupted(response_id=response_id, item_id=item_id, played_ms=played_ms)
@@ -380,14 +382,15 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
             self._send_best_effort(events.ResponseCancel, response_id=response_id)
         output = self.config.output_audio_format
         if item_id is not None and played_ms is not None:
-            # The length of Opus is not known from its bytes; the server clamps it then.
-            is_opus = output.type == OPUS.type
-            end_ms = played_ms if is_opus else min(played_ms, int(output.duration(received) * 1000))
+            # The length of Opus is not known from its bytes, nor that of an earlier item; the
+            # server clamps it then.
+            is_known = received is not None and output.type != OPUS.type
+            most = int(output.duration(received or 0) * 1000) if is_known else played_ms
             self._send_best_effort(
                 events.ConversationItemTruncate,
                 item_id=item_id,
                 content_index=0,
-                audio_end_ms=max(0, end_ms),
+                audio_end_ms=max(0, min(played_ms, most)),
             )
 
     # inside

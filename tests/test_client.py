@@ -435,6 +435,42 @@ def test_an_interruption_is_told_to_the_sinks_and_to_the_server() -> None:
     assert [(e["item_id"], e["audio_end_ms"]) for e in sent[1::2]] == [("i", 30), ("i", 50)]
 
 
+def test_an_interruption_of_what_has_passed() -> None:
+    """Whoever names the item that was heard does not end the response that has begun since."""
+    with scripted() as (grok, transport):
+        sound = {"type": "response.output_audio.delta", "response_id": "r", "item_id": "i"}
+        transport.hears(
+            {"type": "response.created", "response": {"id": "r"}},
+            {**sound, "delta": "AAAA" * 800},
+        )
+        grok.wait_for(events.AudioDelta, timeout=SOON)
+        grok.interrupt(30, item_id="i")
+        transport.hears({"type": "response.created", "response": {"id": "next"}})
+        grok.wait_for(
+            events.ResponseCreated, lambda event: event.response.id == "next", timeout=SOON
+        )
+        grok.interrupt(9000, item_id="i")
+        told = grok.wait_for(
+            events.Interrupted, lambda event: event.response_id is None, timeout=SOON
+        )
+        assert told == events.Interrupted(None, "i", 9000)
+        transport.wait(lambda t: len(t.events) == 4)
+        sent = transport.events[1:]
+    truncate = "conversation.item.truncate"
+    assert [event["type"] for event in sent] == ["response.cancel", truncate, truncate]
+    assert [event["audio_end_ms"] for event in sent[1:]] == [30, 9000]
+
+
+def test_what_happens_on_this_side_can_be_told() -> None:
+    """`tell` puts a local event in line with those of the server; nothing is sent."""
+    with scripted() as (grok, transport):
+        grok.tell(events.AudioDropped(ms=7))
+        assert grok.wait_for(events.AudioDropped, timeout=SOON) == events.AudioDropped(ms=7)
+        with pytest.raises(TypeError, match=r"only a LocalEvent can be told, .* send\(\)"):
+            grok.tell(events.ResponseCreate())  # type: ignore[arg-type]
+        assert len(transport.events) == 1
+
+
 def test_an_interruption_of_nothing() -> None:
     """While nothing speaks, and nothing was said, only the sinks are told."""
     with scripted() as (grok, transport):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from grok_rt.errors import ProtocolError
+from grok_rt.errors import AudioError, ProtocolError
 from grok_rt.events._kinds import Event, Failure, LocalEvent
 from grok_rt.events.server import Error
 from grok_rt.models import FunctionCall
@@ -19,6 +19,7 @@ __all__ = [
     "BudgetSpent",
     "Closed",
     "ConnectionLost",
+    "DeviceLost",
     "FunctionCalled",
     "HandlerFailed",
     "Harmless",
@@ -217,6 +218,32 @@ class AudioDropped(LocalEvent):
 
     wire_type = "local.audio_dropped"
     ms: float
+
+
+@attrs.frozen
+class DeviceLost(LocalEvent, Failure):
+    """A microphone or a speaker is gone, such as one that was unplugged.
+
+    Attributes:
+        device: its name.
+        kind: ``microphone`` or ``speaker``.
+        error: what it said.
+    """
+
+    wire_type = "local.device_lost"
+    device: str
+    kind: str
+    error: AudioError
+
+    @property
+    def code(self) -> str:
+        """Always ``device_lost``."""
+        return "device_lost"
+
+    @property
+    def message(self) -> str:
+        """The error's own words."""
+        return str(self.error)
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grok_rt import events
-from grok_rt.errors import ConnectionClosedError, RemoteProtocolError
+from grok_rt.errors import AudioError, ConnectionClosedError, RemoteProtocolError
 
 LOST = ConnectionClosedError(1006, "gone")
 
@@ -19,6 +19,7 @@ LOST = ConnectionClosedError(1006, "gone")
             "play failed on Ping: 'x'",
         ),
         (events.Malformed(b"{", RemoteProtocolError("no JSON")), "malformed", "no JSON"),
+        (events.DeviceLost("Headset", "speaker", AudioError("gone")), "device_lost", "gone"),
         (events.ConnectionLost(1006, "gone", LOST), "1006", "gone"),
         (events.ConnectionLost(code=1006, error=LOST), "1006", str(LOST)),
         (events.ConnectionLost(1011), "1011", "connection lost"),

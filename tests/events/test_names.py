@@ -43,7 +43,7 @@ def test_a_local_event_is_named_after_its_type() -> None:
         for each in CLASSES
         if issubclass(each, events.LocalEvent) and each is not events.LocalEvent
     ]
-    assert len(local) == 13
+    assert len(local) == 14
     for kind in local:
         words = kind.wire_type.removeprefix("local.").split("_")
         assert kind.__name__ == "".join(word.title() for word in words)
