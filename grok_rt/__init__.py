@@ -5,7 +5,8 @@
     ...     print(grok.ask("Why is the sky blue?").text)
 
 The names here are what users type. Submodules with public names of their own are
-`events`, `parts`, `models`, `audio`, `streams`, `tools`, `usage`, `errors` and `simulator`.
+`events`, `parts`, `models`, `audio`, `streams`, `devices`, `tools`, `usage`, `errors`,
+`recording` and `simulator`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,10 @@ class Sink(Protocol):
 
     @abstractmethod
     def clear(self) -> None:
-        """Forget what was written and not yet heard, as when the listener interrupts."""
+        """Forget what was written and not yet heard, as when the listener interrupts.
+
+        What is written next follows what was heard.
+        """
 
 
 class ClipSource:

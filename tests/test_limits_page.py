@@ -38,7 +38,18 @@ from grok_rt.audio import _wav
 from grok_rt.cli import ask, simulate
 from grok_rt.cli import token as token_command
 from grok_rt.conversation import Conversation
-from grok_rt.recording import _page, _playback, _recorder
+from grok_rt.devices import (
+    Microphone,
+    Speaker,
+    SpeakerMark,
+    _echo,
+    _microphone,
+    _playback,
+    _speaker,
+    _talk,
+)
+from grok_rt.recording import _page, _recorder
+from grok_rt.recording import _playback as _recorded
 from grok_rt.simulator import dashboard, journal, line, server, service, voice, watching
 from grok_rt.simulator import http as simulated_http
 from grok_rt.streams import paced
@@ -127,11 +138,23 @@ LIMITS = ARGUMENTS | {
     "notes that wait for the disk": _recorder._MAX_WAITING,
     "end of a recording": _recorder._PATIENCE,
     "sound behind the clock": _recorder._LAG,
-    "jitter between two pieces of sound": _playback._SLACK,
+    "jitter between two pieces of sound": _recorded._SLACK,
     "sound inside a report": _page._EMBEDDED,
     "sound inside a notebook": _card._LARGEST,
     "turns that a notebook shows": _notebook._MOST,
     # sound and memory
+    "Microphone(latency=)": default(Microphone, "latency"),
+    "Speaker(latency=)": default(Speaker, "latency"),
+    "Speaker(jitter=)": default(Speaker, "jitter"),
+    "sound that is ready for a speaker": _speaker._RING,
+    "sound of a microphone that waits for its reader": _microphone._RING,
+    "a microphone without a sound, silence included": _microphone._SILENT,
+    "a speaker that takes no sound": _speaker._DEAD,
+    "echo after the last sound of ours": _echo._TAIL,
+    "SpeakerMark(every_ms=)": default(SpeakerMark, "every_ms") / 1000,
+    "items and responses whose heard milliseconds are known": _playback._REMEMBERED,
+    "end of a talk's own thread": _talk._GRACE,
+    "a talk that another thread is stopping": _talk._LAST,
     "Conversation(max_turns=)": default(Conversation, "max_turns"),
     "Conversation(max_audio=)": default(Conversation, "max_audio"),
     "lowest rate of a WAV file": _wav._RATES.start,

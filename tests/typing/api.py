@@ -28,7 +28,8 @@ from grok_rt import (
     tool,
 )
 from grok_rt.audio import AudioClip, pcm16
-from grok_rt.streams import AudioQueue, IteratorSource
+from grok_rt.devices import Heard, Microphone, Speaker, Talk, talk
+from grok_rt.streams import AudioQueue, IteratorSource, NullSink
 from grok_rt.tools import cancelled
 from grok_rt.usage import PRICES
 
@@ -181,3 +182,12 @@ with Receptionist() as desk:
     desk.send_audio("base64")  # type: ignore[arg-type]
     desk.send(events.ResponseCancel())
     desk.send(events.ResponseDone())  # type: ignore[arg-type]
+
+# --- talking ---------------------------------------------------------------------------------
+
+with talk(GrokClient(), Microphone("headset"), Speaker(3), echo="duck") as call:
+    assert_type(call, Talk)
+    assert_type([turn.text for turn in call], list[str])
+    assert_type(call.heard("item"), Heard | None)
+talk(GrokClient(), NullSink(pcm16()))  # type: ignore[arg-type]
+talk(GrokClient(), echo="loud")  # type: ignore[arg-type]
