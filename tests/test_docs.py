@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("[!.]*/**/*.md"))]
 DESIGN = (ROOT / "docs" / "design.md").read_text("utf-8")
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+# Who talks needs devices: that one is run by tests/devices/test_real_sound.py.
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "talk.py")
 
 PIECE = re.compile(
     r"<!-- setup:(?P<setup>.*?)-->|^(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=fence)\s*$",

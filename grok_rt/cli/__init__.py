@@ -15,7 +15,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from grok_rt.cli import ask, demo, doctor, report, simulate, token
+from grok_rt.cli import ask, demo, devices, doctor, report, simulate, talk, token
 from grok_rt.cli._output import visible
 from grok_rt.errors import GrokError
 
@@ -27,6 +27,8 @@ __all__ = ["main"]
 _COMMANDS: Final = (  # in the order of `--help`
     ask,
     demo,
+    talk,
+    devices,
     doctor,
     report,
     simulate,

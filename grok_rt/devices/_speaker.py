@@ -70,6 +70,7 @@ class Speaker:
         self._device = device
         self._format = format
         self._latency = latency
+        self._delay = latency  # what the device has made of it
         self._jitter = jitter
         self._opened: _portaudio.Opened | None = None
         self._thread: threading.Thread | None = None
@@ -145,7 +146,8 @@ class Speaker:
                 finished=self._finished,
                 close=self.close,
             )
-            ready = max(_RING, 3 * opened.stream.latency)
+            self._delay = opened.stream.latency
+            ready = max(_RING, 3 * self._delay)
             self._ring = Ring(int(ready * opened.rate) * 2 * opened.channels)
             self._emitted = Emitted(opened.rate)
             self._silence = bytes(2 * opened.rate * opened.channels)
@@ -326,7 +328,7 @@ class Speaker:
         width = len(view) // frames
         delay = times.outputBufferDacTime - times.currentTime
         if not 0 < delay < 1:  # some systems do not know
-            delay = self._latency
+            delay = self._delay
         gap = bool(status and status.output_underflow)
         self._emitted.add(now + delay, position // width, count // width, frames, gap=gap)
 

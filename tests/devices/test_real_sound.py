@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from grok_rt import GrokClient, events
 from grok_rt.devices import Speaker, talk
 
 url, folder = sys.argv[1:]
-grok, sound, speaker = GrokClient("key", url=url), {}, Speaker()
+grok, sound, speaker = GrokClient("key", url=url), {}, Speaker(jitter=0.3)
 
 def tell(*what):
     sys.stdout.write(json.dumps(what) + "\\n")  # at once: several threads tell
@@ -117,7 +118,8 @@ def hold(server: SoundServer, folder: Path) -> Talked:
         .says("All right.")
     )
     folder.mkdir()
-    # At such a pace no stall of the simulator's is heard: it is the loudspeaker that is measured.
+    # At such a pace, and with so much collected first, no stall of the simulator's is heard: it is
+    # the loudspeaker that is measured.
     with Simulator(script, pace=100) as service, server.listening() as recording:
         with server.program("-c", CONVERSATION, service.url, str(folder)) as process:
             until = Told(process)
@@ -135,6 +137,7 @@ def hold(server: SoundServer, folder: Path) -> Talked:
             process.stdin.flush()
             until("end")
             assert process.wait(SOON) == 0
+        recording.wait(time.monotonic() - recording.began)  # it lags behind what sounds
         return Talked(
             until.lines,
             {path.name: samples(path.read_bytes()) for path in folder.iterdir()},
@@ -248,6 +251,7 @@ def test_devices_by_name_and_without(tmp_path: Path) -> None:
             until("listening")
             server.speak(said("Can you hear me?"))
             assert until("heard")[1] == 16000
+            recording.wait(time.monotonic() - recording.began)
             until("unplug")
             server.control("unload-module", "module-null-sink")
             lost = {until("lost")[1] for _ in range(2)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float64]
 _PIECE = 0.25  # seconds
+_SAME = 0.95  # a piece so much alike where it should be is there, wherever else it fits too
 
 
 class Match(NamedTuple):
@@ -35,16 +37,16 @@ def find(sound: Samples, recording: Samples, rate: int) -> Match:
     """Find a sound in a recording that has all of it."""
     start = _offset(sound, recording)
     size = int(_PIECE * rate)
-    slack = rate // 4
     products = ours = theirs = 0.0
     places = []
     for at in range(0, len(sound) - size // 2, size):
         piece = sound[at : at + size]
         if np.sqrt(np.mean(piece**2)) < 30:  # silence is everywhere
             continue
-        first = max(0, start + at - slack)
-        window = recording[first : start + at + len(piece) + slack]
-        place = first + _offset(piece, window)
+        place = start + at + (places[-1] - start if places else 0)
+        if _likeness(piece, recording[place : place + len(piece)]) < _SAME:
+            first = max(0, place - rate // 4)
+            place = first + _offset(piece, recording[first : place + len(piece) + rate // 4])
         heard = recording[place : place + len(piece)]
         piece = piece[: len(heard)]
         products += float(np.dot(piece, heard))
@@ -52,8 +54,14 @@ def find(sound: Samples, recording: Samples, rate: int) -> Match:
         theirs += float(np.dot(heard, heard))
         places.append(place - at)
     gaps = [abs(b - a) / rate for a, b in itertools.pairwise(places)]
-    likeness = products / np.sqrt(ours * theirs) if ours and theirs else 0.0
+    likeness = products / math.sqrt(ours * theirs) if ours and theirs else 0.0
     return Match(places[0] / rate if places else 0.0, likeness, max(gaps, default=0.0))
+
+
+def _likeness(one: Samples, other: Samples) -> float:
+    one = one[: len(other)]
+    norm = math.sqrt(float(np.dot(one, one)) * float(np.dot(other, other)))
+    return float(np.dot(one, other)) / norm if norm else 0.0
 
 
 def _offset(sound: Samples, recording: Samples) -> int:
