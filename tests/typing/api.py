@@ -185,9 +185,9 @@ with Receptionist() as desk:
 
 # --- talking ---------------------------------------------------------------------------------
 
-with talk(GrokClient(), Microphone("headset"), Speaker(3), echo="duck") as call:
-    assert_type(call, Talk)
-    assert_type([turn.text for turn in call], list[str])
-    assert_type(call.heard("item"), Heard | None)
+with talk(GrokClient(), Microphone("headset"), Speaker(3), echo="duck") as talking:
+    assert_type(talking, Talk)
+    assert_type([turn.text for turn in talking], list[str])
+    assert_type(talking.heard("item"), Heard | None)
 talk(GrokClient(), NullSink(pcm16()))  # type: ignore[arg-type]
 talk(GrokClient(), echo="loud")  # type: ignore[arg-type]
