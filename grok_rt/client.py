@@ -380,18 +380,12 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         )
         if response_id is not None:
             self._send_best_effort(events.ResponseCancel, response_id=response_id)
-        output = self.config.output_audio_format
         if item_id is not None and played_ms is not None:
-            # The length of Opus is not known from its bytes, nor that of an earlier item; the
-            # server clamps it then.
-            is_known = received is not None and output.type != OPUS.type
-            most = int(output.duration(received or 0) * 1000) if is_known else played_ms
-            self._send_best_effort(
-                events.ConversationItemTruncate,
-                item_id=item_id,
-                content_index=0,
-                audio_end_ms=max(0, min(played_ms, most)),
-            )
+            output = self.config.output_audio_format
+            if received is not None and output.type != OPUS.type:  # else the server clamps it
+                played_ms = min(played_ms, int(output.duration(received) * 1000))
+            shorter = {"item_id": item_id, "audio_end_ms": max(0, played_ms), "content_index": 0}
+            self._send_best_effort(events.ConversationItemTruncate, **shorter)
 
     # inside
 

@@ -16,6 +16,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
+from grok_rt.cli._output import visible
+
 if TYPE_CHECKING:
     from grok_rt import events
     from grok_rt.client import GrokClient
@@ -146,7 +148,7 @@ class Screen:
     def print(self, line: str) -> None:
         """Print a line above the one that lives."""
         with self._lock:
-            self._out.write(f"{self._wiped}{line}\n")
+            self._out.write(f"{self._wiped}{visible(line)}\n")
             self._out.flush()
         self._draw()
 
@@ -176,6 +178,8 @@ class Screen:
                 part = (max(self._level, _SOFTEST) - _SOFTEST) / -_SOFTEST
                 meter = ("█" * round(part * _METER)).ljust(_METER, "·")
                 room = max(0, shutil.get_terminal_size().columns - _METER - 2)
-                self._out.write(f"{self._wiped}{meter} {self._words[-room:] if room else ''}")
+                self._out.write(
+                    f"{self._wiped}{meter} {visible(self._words)[-room:] if room else ''}"
+                )
                 self._out.flush()
                 self._drawn = time.monotonic()
