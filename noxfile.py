@@ -133,6 +133,13 @@ def openai(session: nox.Session) -> None:
 
 
 @nox.session
+def hearing(session: nox.Session) -> None:
+    """Let the simulator understand speech, by the packages that do."""
+    install(session, "-e", ".[test,hearing]")
+    suite(session, "tests/simulator/test_hearing.py", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Talk for half an hour, or for the seconds given, at 50 frames a second each way."""
     install(session, "-e", ".[test]")

@@ -239,7 +239,7 @@ def test_a_server_in_trouble_is_left_and_found_again() -> None:
 def test_a_session_that_has_reached_its_limit_is_replaced() -> None:
     """`max_duration` ends a session, not a conversation, and the next one is not waited for."""
     with (
-        Simulator(max_duration=0.3) as server,
+        Simulator(max_duration=2) as server,  # the next session has to stand in that time, too
         GrokClient("test", url=server.url, reconnect=NEVER) as grok,
     ):
         assert grok.wait_for(events.Reconnected, timeout=SOON).resumed

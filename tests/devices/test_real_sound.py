@@ -25,7 +25,10 @@ from grok_rt import AudioClip, pcm16
 from grok_rt.simulator import Script, Simulator, voice
 
 LACKS = missing()
-pytestmark = pytest.mark.skipif(bool(LACKS), reason=f"not installed: {LACKS}")
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(bool(LACKS), reason=f"not installed: {LACKS}"),
+]
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = 0.06  # seconds

@@ -345,6 +345,6 @@ def test_a_consumer_that_leaves() -> None:
                 break
         findings.close()  # type: ignore[attr-defined]
         deadline = time.monotonic() + 5
-        while server._live and time.monotonic() < deadline:
+        while server._lines and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not server._live
+        assert not server._lines
