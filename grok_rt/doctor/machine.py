@@ -15,6 +15,7 @@ _BUNDLES: Final = frozenset(("all", "dev", "test"))  # extras made of others
 _REQUIREMENT: Final = re.compile(
     r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?P<bounds>[^;]*)(?:;.*extra == [\"'](?P<extra>\w+))?"
 )
+_OLDER: Final = re.compile(r";.*\bpython_version *< *[\"'](?P<version>[\d.]+)")  # than this only
 
 
 def python() -> str:
@@ -67,6 +68,9 @@ def _required() -> dict[str, list[tuple[str, str]]]:
         raise Trouble("grok_rt is not installed", "pip install grok_rt") from None
     required: dict[str, list[tuple[str, str]]] = {"": []}
     for line in lines:
+        older = _OLDER.search(line)
+        if older and _numbers(platform.python_version()) >= _numbers(older["version"]):
+            continue
         if match := _REQUIREMENT.match(line):
             each = match["name"], match["bounds"].strip()
             required.setdefault(match["extra"] or "", []).append(each)

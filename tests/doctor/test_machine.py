@@ -16,6 +16,7 @@ REQUIRES = [
     'rich>=13; extra == "cli"',
     "soxr>=0.4; extra == 'audio'",
     'numpy>=1.24 ; extra == "audio"',
+    'tomli>=2; python_version < "3.10" and extra == "cli"',
     'grok_rt[audio,cli]; extra == "all"',
     'pytest>=8; extra == "test"',
 ]
@@ -75,7 +76,7 @@ def test_packages_out_of_order(versions: dict[str, str], told: str, install: Ins
 
 
 def test_extras(install: Install) -> None:
-    """Those that are whole, and what the others lack; those made of others are left out."""
+    """Those that are whole, and what the others lack; not what only an older Python needs."""
     install(rich="14", numpy="2")
     found = machine.extras()
     assert isinstance(found, Note)
