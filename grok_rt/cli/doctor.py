@@ -14,9 +14,9 @@ from grok_rt.errors import GrokError
 __all__ = ["add", "run"]
 
 _EXAMPLES = """\
-  grok-rt doctor                             from Python to a ping that comes back
-  grok-rt doctor --url ws://127.0.0.1:8765   a server of yours
-  grok-rt doctor --json                      for a monitor
+  grok-rt doctor                                        from Python to a ping that comes back
+  grok-rt doctor --url ws://127.0.0.1:8765/v1/realtime  a server of yours
+  grok-rt doctor --json                                 for a monitor
 """
 _SHOWN = {  # the word, which is seen without a colour too
     "ok": ("ok", "green"),

@@ -74,7 +74,8 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_works(example: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever copies it gets a result, and no word on stderr."""
-    example = example.replace("…", "test").replace("ws://127.0.0.1:8765", os.environ["GROK_RT_URL"])
+    example = example.replace("…", "test")
+    example = example.replace("ws://127.0.0.1:8765/v1/realtime", os.environ["GROK_RT_URL"])
     if SHELL.search(example.replace(os.environ["GROK_RT_URL"], "")):
         if os.name != "posix":
             pytest.skip("this one is for a POSIX shell")
