@@ -105,7 +105,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM."""
     server = _server(arguments)
-    with _told_to_stop() as stop, server, contextlib.ExitStack() as left:
+    with _told_to_stop() as stop, contextlib.ExitStack() as left:
+        try:
+            left.enter_context(server)
+        except OSError as error:
+            why, _, _ = (error.strerror or str(error)).partition(" (")
+            raise ConfigError(
+                f"cannot listen at {arguments.host}, port {arguments.port} ({why}): "
+                "choose another --port, such as 0 for a free one, or --host"
+            ) from None
         print(f"listening on {server.url}", flush=True)
         page = server.url.replace("ws", "http", 1).removesuffix("v1/realtime")
         print(f"dashboard at {page}", file=sys.stderr, flush=True)

@@ -213,10 +213,13 @@ def test_mistakes(arguments: list[str], said: str, capsys: pytest.CaptureFixture
 
 
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    """A second one on the same port says so."""
+    """A second one on the same port says so in one sentence, and what to do."""
     with Simulator() as server:
-        assert main(["simulate", "--port", str(urlsplit(server.url).port)]) == 1
-    assert "already in use" in capsys.readouterr().err
+        port = urlsplit(server.url).port
+        assert main(["simulate", "--port", str(port)]) == 1
+    told = capsys.readouterr().err
+    assert SENTENCE.fullmatch(told)
+    assert f"127.0.0.1, port {port} (Address already in use): choose another --port" in told
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
