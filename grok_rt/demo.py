@@ -72,7 +72,7 @@ class Demo(GrokClient):
         instructions="Answer in one short sentence. Use the weather tool for weather.",
     )
 
-    def __init__(self, url: str | None, api_key: str) -> None:
+    def __init__(self, url: str | None, api_key: str | None) -> None:
         super().__init__(api_key, url=url)
         self.events_received = 0
         self._first_sound: float | None = None

@@ -102,9 +102,9 @@ def test_what_is_no_address_is_refused(settings: dict[str, Any], sentence: str) 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("foo", r"url: it must begin with wss://\.$"),
-        ("localhost:8080/v1", r"url: it must begin with wss://\.$"),
-        ("https://h/", r"url: it must begin with wss:// \(not https://\)\.$"),
+        ("foo", r"url: it must begin with wss://, or ws:// on this machine\.$"),
+        ("localhost:8080/v1", r"url: it must begin with wss://, or ws:// on this machine\.$"),
+        ("https://h/", r"with wss://, or ws:// on this machine \(not https://\)\.$"),
     ],
 )
 def test_an_address_of_another_kind(url: str, sentence: str) -> None:

@@ -72,7 +72,9 @@ class Target:
         secure, plain = schemes
         if parts.scheme not in schemes:
             found = f" (not {parts.scheme}://)" if parts.netloc else ""
-            raise ConfigError(f"url: it must begin with {secure}://{found}.")
+            raise ConfigError(
+                f"url: it must begin with {secure}://, or {plain}:// on this machine{found}."
+            )
         if not host:
             raise ConfigError("url: it has no host.")
         if port == 0:

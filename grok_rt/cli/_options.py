@@ -69,7 +69,7 @@ def seconds(text: str) -> float:
 
 
 def key_for(url: str | None) -> str | None:
-    """The key to show at an address: none that counts where it stays on this machine.
+    """The key to show at an address: none that counts where it leaves for no other machine.
 
     Returns:
         None to take `XAI_API_KEY`, and complain if there is none.
@@ -83,6 +83,6 @@ def key_for(url: str | None) -> str | None:
         return None
     try:
         host = urlsplit(url or default_url()).hostname or ""
-    except ValueError:  # whoever connects will say what is wrong
-        return None
-    return "none" if is_loopback(host) else None
+    except ValueError:
+        host = ""
+    return "none" if not host or is_loopback(host) else None  # no host: connecting says so

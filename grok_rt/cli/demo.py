@@ -7,7 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from grok_rt.cli._options import add_command
+from grok_rt.cli._options import add_command, key_for
 from grok_rt.cli._output import check_writable
 
 __all__ = ["add", "run"]
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
 
             url, key = stack.enter_context(simulated(scripted=is_ours)), "simulated"
             print(f"simulator at {url}: no key, no network")
-        Demo(url=url, api_key=key or "none").hold(question, arguments.out)
+        Demo(url=url, api_key=key or key_for(url)).hold(question, arguments.out)
     return 0

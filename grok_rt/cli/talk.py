@@ -16,6 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
+from grok_rt.cli._options import key_for
 from grok_rt.cli._output import visible
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             url, key = stack.enter_context(simulated(scripted=False)), "simulated"
             print(f"simulator at {url}: no key, no network")
-        client = GrokClient(key or "none", url=url, config=config)
+        client = GrokClient(key or key_for(url), url=url, config=config)
         screen.show(client)
         stack.callback(screen.end)
         with contextlib.suppress(KeyboardInterrupt):  # that is how one hangs up

@@ -90,6 +90,7 @@ MISTAKES = {
     "nothing": (lambda: ("--file", _nothing()), "nothing.wav"),
     "nobody there": (lambda: ("--url", f"ws://127.0.0.1:{_closed_port()}"), "127.0.0.1"),
     "no address": (lambda: ("--url", "nonsense"), "wss://"),
+    "no key": (lambda: ("--url", "wss://grok.example/"), "XAI_API_KEY"),
     "no such folder": (lambda: ("--out", "missing/answer.wav"), "missing/answer.wav"),
     "out is a folder": (lambda: ("--out", "."), "--out"),
 }
