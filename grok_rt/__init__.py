@@ -128,6 +128,7 @@ def __getattr__(name: str) -> object:
 
     A module of ours needs no import of its own either.
     """
+    import sys
     from importlib import import_module
 
     if name == "__version__":
@@ -145,7 +146,8 @@ def __getattr__(name: str) -> object:
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message, name=name, obj=sys.modules[__name__])  # for its suggestion
 
 
 def __dir__() -> list[str]:

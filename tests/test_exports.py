@@ -100,9 +100,10 @@ def test_a_module_needs_no_import_of_its_own(name: str) -> None:
 
 
 def test_an_unknown_name_is_no_attribute() -> None:
-    """It is refused as any module refuses it."""
-    with pytest.raises(AttributeError, match="'grok_rt' has no attribute 'GrokClint'"):
+    """It is refused as any module refuses it, so that Python can suggest the right one."""
+    with pytest.raises(AttributeError, match="'grok_rt' has no attribute 'GrokClint'") as refused:
         _ = grok_rt.GrokClint
+    assert (refused.value.name, refused.value.obj) == ("GrokClint", grok_rt)
     assert not hasattr(grok_rt, "_nothing")
 
 
