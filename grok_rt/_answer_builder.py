@@ -90,7 +90,7 @@ class AnswerBuilder:
         self._interrupted = False
         self._calls: list[FunctionCall] = []
         self._usage: list[Usage] = []
-        self._seen = "nothing"
+        self._seen = ""
         if settled or live:
             self._release()
 
@@ -118,7 +118,8 @@ class AnswerBuilder:
     @property
     def awaited(self) -> str:
         """What is missing, in words, with the last event seen: for the message of a timeout."""
-        return f"{self._missing()}; the last event was {self._seen}"
+        last = f"the last event was {self._seen}" if self._seen else "no event came"
+        return f"{self._missing()}; {last}"
 
     def feed(self, event: events.Event, now: float) -> bool:
         """Take one event, which came at `now` seconds; True as soon as the answer is complete."""

@@ -218,4 +218,5 @@ class Outage:
         if last is first:
             return ConnectionClosedError(first.code, f"{first.reason}; {why}", first.cause)
         told = last.reason if isinstance(last, ConnectionClosed) else str(last)
+        told = told.removesuffix(".")  # what to do follows behind a semicolon
         return ConnectionClosedError(first.code, f"{first.reason}; {why}: {told}", last)

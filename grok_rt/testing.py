@@ -133,7 +133,7 @@ class Evidence:
         __tracebackhide__ = True
         return self._find(
             lambda: dict(self.tool_results).get(tool),
-            lambda: f"no call of {tool} was answered; tool results: {self.tool_results or 'none'}",
+            lambda: f"no result of {tool}, but {self.tool_results or 'none at all'}",
             timeout,
         )
 

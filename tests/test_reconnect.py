@@ -215,7 +215,7 @@ def test_it_ends_with_the_first_attempt_that_succeeds() -> None:
 
 def test_the_first_cause_is_kept() -> None:
     """When the attempts are used up, the loss comes first, and the last failure behind it."""
-    failures = [ConnectFailed(f"nobody at {i}") for i in range(9)]
+    failures = [ConnectFailed(f"nobody at {i}.") for i in range(9)]
     trial = Trial(attempts(3), *failures).run()
     assert len(trial.given) == 3
     assert trial.verdict is not None

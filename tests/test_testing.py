@@ -56,7 +56,7 @@ def test_what_is_not_there_is_told(grok_server: GrokServer) -> None:
     for assertion, told in {
         lambda: grok_server.heard("bye", timeout=0): "heard nothing with 'bye', but ['Hello']",
         lambda: grok_server.said(re.compile("Y"), timeout=0): "'Y', but ['Hello? No.']",
-        lambda: grok_server.answered("weather", timeout=0): "no call of weather was answered",
+        lambda: grok_server.answered("weather", timeout=0): "no result of weather, but none at all",
         lambda: grok_server.sent_audio(99, timeout=0): "s of sound, not 99 s",
         lambda: grok_server.received_audio(timeout=0): "received 0.00 s of sound",
         lambda: grok_server.event(events.Error, timeout=0): "no such Error in 0 of them",
