@@ -53,6 +53,11 @@ def check_sound(pcm: bytes, audio_format: AudioFormat) -> None:
         raise AudioError(f"{view.nbytes} bytes are no whole number of 16-bit samples")
 
 
+def _check_text(text: str) -> None:
+    if not isinstance(text, str):  # None would leave, as a message without a text
+        raise TypeError(f"what is said in text is a str, not {type(text).__name__}")
+
+
 class GrokSender(ABC):
     """What can be said to Grok."""
 
@@ -78,6 +83,7 @@ class GrokSender(ABC):
 
     def send_user_text(self, text: str) -> None:
         """Add a user's message to the conversation. It alone triggers no reply."""
+        _check_text(text)
         self.send(events.ConversationItemCreate(item=ConversationItem.user_text(text)))
 
     def request_response(
@@ -113,5 +119,6 @@ class GrokSender(ABC):
             text: what to say; it becomes the assistant's message.
             interruptible: False drops the caller's sound until it has been said.
         """
+        _check_text(text)
         item = ConversationItem.force_message(text, interruptible=interruptible)
         self.send(events.ConversationItemCreate(item=item))

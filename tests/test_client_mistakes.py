@@ -36,8 +36,8 @@ def grok() -> Iterator[GrokClient]:
 
 
 SENT: list[tuple[str, Callable[[Any], object], type[Exception], str]] = [
-    ("no text", lambda c: c.send_user_text(5), LocalProtocolError, r"text"),
-    ("no text to say", lambda c: c.say(5), LocalProtocolError, "cannot be sent"),
+    ("no text", lambda c: c.send_user_text(None), TypeError, "a str, not NoneType"),
+    ("no text to say", lambda c: c.say(b"Hello."), TypeError, "a str, not bytes"),
     ("no event", lambda c: c.send(5), TypeError, "takes an event"),
     ("nothing", lambda c: c.send(None), TypeError, "takes an event"),
     ("a type", lambda c: c.send("response.create"), TypeError, "takes an event"),

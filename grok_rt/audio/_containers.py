@@ -104,4 +104,5 @@ def _foreign(file: BinaryIO, name: str) -> Blocks:
 
 
 def _refused(error: Exception) -> AudioError:
-    return AudioError(f"libsndfile says {str(error)!r}: {_CONVERT}")
+    _, _, why = str(error).rpartition(">: ")  # in front of it: our file object
+    return AudioError(f"libsndfile says {why!r}: {_CONVERT}")

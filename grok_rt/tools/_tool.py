@@ -160,6 +160,8 @@ class ToolBox:
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         self._lock = threading.Lock()
+        if callable(tools):
+            raise ToolError(f"tools are a list, as in tools=[weather], not {tools!r}")
         for each in tools:
             self.add(each)
 

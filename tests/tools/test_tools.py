@@ -119,6 +119,7 @@ def endless() -> Iterator[int]:
 @pytest.mark.parametrize(
     ("register", "sentence"),
     [
+        (lambda: ToolBox(weather), r"tools=\[weather\], not <function"),  # type: ignore[arg-type]
         (lambda: ToolBox([weather, weather]), "a tool named 'weather' already"),
         *((lambda name=name: Tool.of(weather, name=name), name) for name in sorted(RESERVED_NAMES)),
         (lambda: Tool.of(weather, name="two words"), "'two words' must be 1 to 64"),
