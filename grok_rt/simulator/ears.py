@@ -25,7 +25,7 @@ _FADING = 0.7  # of the level needed: what has begun may fade by 3 dB
 # speech has a gap somewhere; before the beginning was silence.
 _LEARNING = 0.1
 _STRETCHES, _STRETCH_FRAMES = 15, 10
-_LOOKED_AT = 100  # frames that tell what kind of sound it is
+_MIDDLE_FRAMES, _LOOKED_AT = 100, 20  # of those so many tell what kind of sound it is
 
 
 class Edge(NamedTuple):
@@ -122,8 +122,10 @@ class Ears:
 def kind_of(pcm: bytes | bytearray, rate: int) -> str:
     """What is known to be in a stretch of sound: ``speech``, or ``a tone of 440 Hz``."""
     frame = 2 * (rate * _FRAME_MS // 1000)
-    middle = max(0, len(pcm) // 2 // frame - _LOOKED_AT // 2) * frame
-    pieces = range(middle, min(len(pcm) - frame + 1, middle + _LOOKED_AT * frame), frame)
+    first = max(0, len(pcm) // 2 // frame - _MIDDLE_FRAMES // 2)
+    behind = min(len(pcm) // frame, first + _MIDDLE_FRAMES)
+    step = max(1, (behind - first) // _LOOKED_AT)
+    pieces = range(first * frame, behind * frame, step * frame)
     each = [_pitch(array("h", pcm[start : start + frame]), rate) for start in pieces]
     pitches = sorted(filter(None, each))
     if not pitches:

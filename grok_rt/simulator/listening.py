@@ -181,7 +181,8 @@ class Listener:
         self._ears.rest()
         if turn and turn.script is None:
             turn.understood = self._hearing.words(bytes(turn.audio), turn.rate)
-            turn.sound = kind_of(turn.audio, turn.rate)
+            if turn.words is None:
+                turn.sound = kind_of(turn.audio, turn.rate)
         return turn
 
 
