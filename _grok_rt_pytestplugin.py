@@ -8,7 +8,6 @@ measures the coverage of grok_rt has begun before it is imported. What the fixtu
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +44,10 @@ def grok_server(
     with server:
         monkeypatch.setenv("GROK_RT_URL", server.url)
         monkeypatch.setenv("XAI_API_KEY", "test")
+        if server.authority is not None:
+            trusted = request.getfixturevalue("tmp_path") / "authority.pem"
+            trusted.write_bytes(server.authority)
+            monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         _watch(request, server)
         yield server
 
@@ -54,7 +57,10 @@ def grok_peer(request: pytest.FixtureRequest) -> GrokPeer:
     """A session with Grok's service in memory, in virtual time."""
     from grok_rt.testing import GrokPeer
 
-    peer = GrokPeer(**_options(request))
+    options = _options(request)
+    if "faults" in options:
+        raise pytest.UsageError("grok_peer has no line that could fail: use grok_server")
+    peer = GrokPeer(**options)
     _watch(request, peer)
     return peer
 
@@ -73,10 +79,11 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
                 raise pytest.UsageError("grok_simulator takes keyword arguments only")
             options |= marker.kwargs
         elif marker.name == "grok_faults":
+            if marker.kwargs:
+                raise pytest.UsageError("grok_faults takes faults, or their text, and no keywords")
             faults += marker.args
     if faults:
-        fault_of = importlib.import_module("grok_rt.simulator.faults").fault_of
-        options["faults"] = [fault_of(f) if isinstance(f, str) else f for f in faults]
+        options["faults"] = [*options.get("faults", ()), *faults]
     return options
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import mmap
+import os
 import ssl
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,9 +26,13 @@ _READ_SIZE = 64 << 10  # smaller costs a third more per frame, larger gains noth
 _WRITE_SIZE = 256 << 10  # bounds what is encrypted at a time, while the reader waits
 
 
-@functools.cache
 def default_context() -> ssl.SSLContext:
-    """Return the context of all sessions that bring none; building it loads the CAs."""
+    """Return the context of all sessions that bring none: it trusts as the environment says."""
+    return _trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@functools.lru_cache(maxsize=4)  # building one loads the CAs
+def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])  # a WebSocket begins with an HTTP/1.1 upgrade
     return context

@@ -271,6 +271,53 @@ def test_a_marker_without_names_is_refused(pytester: pytest.Pytester) -> None:
     assert result.ret != 0
 
 
+def test_faults_of_a_marker(pytester: pytest.Pytester) -> None:
+    """Faults strike as values and as text, of all markers together; what is none is an error."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from grok_rt import ConnectFailed, ConnectionClosedError, GrokClient
+        from grok_rt.simulator import faults
+
+        @pytest.mark.grok_simulator(faults=["refuse:status=503,sessions=1"])
+        @pytest.mark.grok_faults(faults.Refuse(429, sessions=1))
+        class TestLine:
+            @pytest.mark.grok_faults("close:at=response.done,code=1013")
+            def test_all(self, grok_server):
+                for status in (503, 429):
+                    with pytest.raises(ConnectFailed, match=str(status)):
+                        GrokClient().connect()
+                with pytest.raises(ConnectionClosedError) as error, GrokClient() as grok:
+                    grok.ask("Are you there?", timeout=20)
+                assert error.value.code == 1013
+
+        @pytest.mark.grok_simulator(tls=True)
+        def test_trusted(grok_server):
+            assert grok_server.url.startswith("wss:")
+            with GrokClient() as grok:
+                assert grok.session_id
+
+        @pytest.mark.grok_faults("expired-certificate")
+        def test_expired(grok_server):
+            with pytest.raises(ConnectFailed, match="expired"):
+                GrokClient().connect()
+
+        @pytest.mark.grok_faults(at="response.done")
+        def test_keyword(grok_server): ...
+
+        @pytest.mark.grok_faults("omitt")
+        def test_word(grok_server): ...
+
+        @pytest.mark.grok_faults("omit")
+        def test_peer(grok_peer): ...
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=3, errors=3)
+    for said in ("and no keywords", "no fault is called 'omitt'", "use grok_server"):
+        result.stdout.fnmatch_lines([f"*{said}*"])
+
+
 def test_the_page_holds(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests that the documentation shows pass, for the program that it shows."""
     monkeypatch.delitem(sys.modules, "receptionist", raising=False)  # the example's, not the page's

@@ -112,6 +112,15 @@ def test_an_unknown_authority_is_refused() -> None:
     assert default_context() is default_context()
 
 
+def test_who_is_trusted_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`SSL_CERT_FILE` counts whenever it is set, also behind the first session of a process."""
+    before = default_context()
+    monkeypatch.setenv("SSL_CERT_FILE", "another.pem")
+    assert default_context() is not before
+    monkeypatch.undo()
+    assert default_context() is before
+
+
 def test_the_handshake_obeys_the_deadline() -> None:
     """A server that takes the hello and never answers costs the deadline, no more."""
     started = time.monotonic()

@@ -33,6 +33,7 @@ _EPILOG = """\
 examples:
   grok-rt simulate                              any key is let in; the page is http://127.0.0.1:8765/
   grok-rt simulate --script call.toml           what is heard and said, and what goes wrong
+  grok-rt simulate --recording calls/1          says and calls again what a recorded call has
   grok-rt simulate --fault close:at=response.done,code=1013,sessions=1
   grok-rt simulate --fault at-random:seed=7     another fault in each session, the same in each run
   grok-rt simulate --tls                        wss://, with a certificate made for this run
@@ -74,7 +75,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=PORT, help=f"0: a free one ({PORT})")
     parser.add_argument("--key", help="the only key that is let in; without it any is")
-    parser.add_argument("--script", type=Path, metavar="FILE", help="what is heard and said: TOML")
+    brain = parser.add_mutually_exclusive_group()
+    brain.add_argument("--script", type=Path, metavar="FILE", help="what is heard and said: TOML")
+    brain.add_argument(
+        "--recording", type=Path, metavar="FOLDER", help="a recorded call, to be held again"
+    )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="FAULT", help="what goes wrong; repeatable"
     )
@@ -129,18 +134,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _server(arguments: argparse.Namespace) -> Simulator:
     from grok_rt.simulator import Simulator
-    from grok_rt.simulator.faults import ExpiredCertificate, WrongName, fault_of
 
     script = None
-    faults: list[Fault] = []
+    faults: list[Fault | str] = []
     if arguments.script is not None:
         from grok_rt.simulator.script_file import read_script
 
-        script, faults = read_script(arguments.script)
-    faults += [fault_of(text) for text in arguments.fault]
+        script, told = read_script(arguments.script)
+        faults += told
+    if arguments.recording is not None:
+        from grok_rt.recording import Recording
+        from grok_rt.simulator import recorded
+
+        script = recorded(Recording.open(arguments.recording))
+    faults += arguments.fault
     if not 0 <= arguments.port <= 65535:
         raise ConfigError(f"--port {arguments.port}: a port is 0 to 65535")
-    needs_own = any(isinstance(each, (ExpiredCertificate, WrongName)) for each in faults)
     return Simulator(
         script,
         host=arguments.host,
@@ -150,7 +159,7 @@ def _server(arguments: argparse.Namespace) -> Simulator:
         realtime=arguments.realtime,
         faults=faults,
         max_sessions=arguments.max_sessions,
-        tls=arguments.tls or needs_own,
+        tls=arguments.tls,
         ssl_context=_given_certificate(arguments),
         dashboard=True,
         remembered=_REMEMBERED,

@@ -38,6 +38,7 @@ __all__ = [
     "StrangeEvent",
     "StrangeFields",
     "WrongName",
+    "as_faults",
     "drawn",
     "fault_of",
     "faults_of",
@@ -291,6 +292,21 @@ _KINDS: dict[str, type[Fault]] = {
     _word(kind): kind
     for kind in (*_EVERYWHERE, AtRandom, ClockSkew, ExpiredCertificate, Refuse, WrongName)
 }
+
+
+def as_faults(given: Iterable[Fault | str]) -> tuple[Fault, ...]:
+    """Faults that may be given as their text.
+
+    Raises:
+        ConfigError: one is neither; or as `fault_of`.
+    """
+    made = []
+    for each in [given] if isinstance(given, (str, Fault)) else given:
+        if not isinstance(each, (str, Fault)):
+            meant = f"; did you mean {each.__name__}()?" if each in _KINDS.values() else ""
+            raise ConfigError(f"{each!r} is no fault of grok_rt.simulator.faults{meant}")
+        made.append(fault_of(each) if isinstance(each, str) else each)
+    return tuple(made)
 
 
 def fault_of(text: str) -> Fault:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -15,6 +15,9 @@ from grok_rt import events as e
 from grok_rt.audio import AudioClip, AudioFormat, pcm16
 from grok_rt.simulator.brain import Call, Failure, Reply
 from grok_rt.simulator.script import Script
+
+if TYPE_CHECKING:
+    from grok_rt.recording import Recorded
 
 __all__ = ["recorded"]
 
@@ -31,15 +34,21 @@ class _Response:
     failure: Failure | None = None
 
 
-def recorded(events: Iterable[e.Event], *, form: AudioFormat | None = None) -> Script:
-    """A script that hears and answers what was heard and answered in these events.
+def recorded(
+    conversation: Iterable[e.Event | Recorded], *, form: AudioFormat | None = None
+) -> Script:
+    """A script that hears and answers what was heard and answered in a conversation.
+
+    ::
+
+        Simulator(recorded(Recording.open("calls/1")))
 
     Turn by turn: the words of what was spoken, and what each response said, with its sound where
     the events have it, and called. The client's events may be among them: they tell the format,
     and which responses were words that the client itself had forced.
 
     Args:
-        events: of one conversation, in order.
+        conversation: a `Recording`, or the events of a conversation, in order.
         form: of the service's sound; by default what the client's `session.update` says.
     """
     script = Script()
@@ -48,7 +57,8 @@ def recorded(events: Iterable[e.Event], *, form: AudioFormat | None = None) -> S
     forced = 0
     output = form or pcm16()
     error = Failure()
-    for event in events:
+    for one in conversation:
+        event = one if isinstance(one, e.Event) else one.event
         if isinstance(event, e.SessionUpdate) and form is None:
             output = _output_format(event, output)
         elif isinstance(event, e.ConversationItemCreate):

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grok_rt.errors import ConfigError
 from grok_rt.simulator import faults as f
 from grok_rt.simulator.behaviour import LIVE, Behaviour
 from grok_rt.simulator.clock import Clock
@@ -38,6 +39,7 @@ __all__ = ["Simulator"]
 
 _PATH = "/v1/realtime"
 _TOKENS_PATH = f"{_PATH}/client_secrets"
+_OF_OURS = (f.WrongName, f.ExpiredCertificate)  # of a certificate that is made here
 _HURRY = 0.1  # seconds for clients to hang up, on the way out of an interrupted program
 
 
@@ -63,7 +65,8 @@ class Simulator:
         chunk_ms: milliseconds of audio in each message; None for the sizes seen live.
         refuse: refuse every handshake, and every token, with this HTTP status; may be changed
             while it runs.
-        faults: what goes wrong, of `grok_rt.simulator.faults`.
+        faults: what goes wrong, of `grok_rt.simulator.faults`; or its text, as
+            ``drop:at=response.done``. A bad certificate means `tls`.
         max_sessions: how many may be open at once; one more is refused with 429. xAI's pages
             have said 10 and 100.
         tls: serve ``wss://`` with a certificate made for this run; `authority` is who to trust.
@@ -79,7 +82,7 @@ class Simulator:
         hearing: what the sessions hear with; the energy of the sound alone by default.
 
     Raises:
-        ConfigError: a fault that needs a certificate of its own, and `ssl_context`.
+        ConfigError: what is no fault; one that needs a certificate of ours, and `ssl_context`.
         MissingExtra: at `start`, for `tls`, when `trustme` is not installed.
     """
 
@@ -95,7 +98,7 @@ class Simulator:
         realtime: bool = False,
         chunk_ms: float | None = None,
         refuse: int | Refusal | None = None,
-        faults: Sequence[f.Fault] = (),
+        faults: Sequence[f.Fault | str] = (),
         max_sessions: int | None = None,
         tls: bool = False,
         ssl_context: ssl.SSLContext | None = None,
@@ -117,14 +120,18 @@ class Simulator:
         self._script = script
         self._address = (host, port)
         self._api_key = api_key
-        self._faults = tuple(faults)
+        self._faults = f.as_faults(faults)
         self._max_sessions = max_sessions
         self._kept = kept
         self._clock = clock = clock or Clock()
-        skew = sum(each.seconds for each in faults if isinstance(each, f.ClockSkew))
+        skew = sum(each.seconds for each in self._faults if isinstance(each, f.ClockSkew))
         self._mint = Mint(lambda: clock.time() + skew)
-        self._tls = tls
+        self._tls = tls or any(isinstance(each, _OF_OURS) for each in self._faults)
         self._ssl = ssl_context
+        if self._tls and ssl_context is not None:
+            raise ConfigError(
+                "tls, and bad certificates, make one of their own: give none of yours"
+            )
         self._options: dict[str, Any] = {
             "latency": latency,
             "pace": 1.0 if realtime else pace,

@@ -22,7 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 from grok_rt import GrokClient
 from grok_rt.cli import main
 from grok_rt.errors import AuthenticationFailed, ConnectionClosedError
-from grok_rt.simulator import Simulator
+from grok_rt.recording import record
+from grok_rt.simulator import Script, Simulator, loopback
 from grok_rt.simulator.faults import _KINDS
 
 KEY = "xai-key-of-the-test"
@@ -161,6 +162,19 @@ def test_script_and_faults(tmp_path: Path) -> None:
             assert closed.value.code == 1013
 
 
+def test_a_recorded_call(tmp_path: Path) -> None:
+    """What was said in a call that was recorded is said again, to any client."""
+    script = Script().says("It is cold in Oslo.")
+    grok = GrokClient(KEY, transport=loopback(script, instant=True))
+    with record(grok, tmp_path / "call"), grok:
+        grok.ask("How is it?", timeout=20)
+    with (
+        simulating("--recording", str(tmp_path / "call")) as at,
+        GrokClient(KEY, url=at.url, proxy=None) as again,
+    ):
+        assert again.ask("And now?", timeout=20).text == "It is cold in Oslo."
+
+
 def test_tls_of_its_own(tmp_path: Path) -> None:
     """A certificate is made for the run; clients are told whom to trust, and then it holds."""
     with simulating("--tls") as at:
@@ -196,6 +210,7 @@ def test_tls_of_the_users(tmp_path: Path) -> None:
     [
         (["--fault", "sneeze"], "no fault is called 'sneeze'; there are at-random, "),
         (["--script", "nowhere.toml"], "nowhere.toml: No such file or directory"),
+        (["--recording", "nowhere"], "'nowhere' is no recording"),
         (["--port", "99999"], "a port is 0 to 65535"),
         (["--keyfile", "key.pem"], "give the certificate too"),
         (["--cert", "nowhere.pem"], "nowhere.pem: no certificate with its key"),

@@ -324,7 +324,7 @@ def test_bad_certificates(fault: faults.Fault) -> None:
     """A certificate for another host, or of yesterday, is not trusted, whoever signed it."""
     import ssl
 
-    with Simulator(tls=True, faults=[fault]) as server:
+    with Simulator(faults=[fault]) as server:
         assert server.authority is not None
         trust = ssl.create_default_context(cadata=server.authority.decode())
         with pytest.raises(ConnectFailed) as refused:

@@ -215,7 +215,7 @@ def test_sound_may_be_kept(tmp_path: Path) -> None:
 
 def test_it_becomes_a_script(folder: Path) -> None:
     """The simulator says and calls again what was said and called, with a voice of its own."""
-    again = recorded(one.event for one in Recording.open(folder))
+    again = recorded(Recording.open(folder))
     with caller(again) as client:
         answer = client.ask("How warm?", timeout=SOON)
     assert answer.text == "Let me look. It is cold in Oslo."

@@ -10,7 +10,7 @@ import pytest
 
 from grok_rt.errors import ConfigError
 from grok_rt.simulator import faults
-from grok_rt.simulator.faults import drawn, fault_of, faults_of
+from grok_rt.simulator.faults import as_faults, drawn, fault_of, faults_of
 
 WORDS = {
     "at-random": faults.AtRandom(),
@@ -133,3 +133,12 @@ def test_the_page_has_them_all() -> None:
     page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
     listed = re.findall(r"^\| `([\w-]+)` \| `(\w+)\(", page, re.MULTILINE)
     assert dict(listed) == {word: type(each).__name__ for word, each in WORDS.items()}
+
+
+def test_given_as_values_or_as_text() -> None:
+    """Where faults are taken their text will do, one needs no list, and what is none is refused."""
+    assert as_faults(["drop:byte=3", faults.Omit()]) == (faults.Drop(3), faults.Omit())
+    assert as_faults("omit") == as_faults(faults.Omit()) == (faults.Omit(),)
+    for wrong, said in ((faults.Omit, r"did you mean Omit\(\)\?"), (503, "503 is no fault")):
+        with pytest.raises(ConfigError, match=said):
+            as_faults([wrong])  # type: ignore[list-item]

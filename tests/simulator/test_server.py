@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from grok_rt.audio import AudioClip
-from grok_rt.errors import MissingExtra
+from grok_rt.errors import ConfigError, MissingExtra
 from grok_rt.simulator import Refusal, Script, Simulator
 
 KEY = {"Authorization": "Bearer good"}
@@ -277,6 +277,13 @@ def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(MissingExtra, match=r"grok_rt\[simulator\]"):
         Simulator(tls=True).start()
+
+
+@pytest.mark.parametrize("options", [{"tls": True}, {"faults": ["wrong-name"]}], ids=str)
+def test_two_certificates(options: dict[str, Any]) -> None:
+    """A certificate that would not be served is refused, not forgotten."""
+    with pytest.raises(ConfigError, match="give none of yours"):
+        Simulator(ssl_context=server_context(), **options)
 
 
 @pytest.mark.parametrize("chunk_ms", [20, 100])
