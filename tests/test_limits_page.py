@@ -50,7 +50,18 @@ from grok_rt.devices import (
 )
 from grok_rt.recording import _page, _recorder
 from grok_rt.recording import _playback as _recorded
-from grok_rt.simulator import dashboard, journal, line, server, service, voice, watching
+from grok_rt.simulator import (
+    LIVE,
+    VirtualSession,
+    dashboard,
+    journal,
+    line,
+    peer,
+    server,
+    service,
+    voice,
+    watching,
+)
 from grok_rt.simulator import http as simulated_http
 from grok_rt.streams import paced
 from grok_rt.testing import GrokServer
@@ -165,6 +176,7 @@ LIMITS = ARGUMENTS | {
     "examine(timeout=) of grok_rt.doctor": default(doctor.examine, "timeout"),
     # in tests
     "patience of grok_server": GrokServer.patience,
+    "VirtualSession.until(within=)": default(VirtualSession.until, "within"),
     "messages that a test keeps": journal.REMEMBERED,
     "a synthesis by espeak-ng": voice.TIMEOUT,
     "syntheses that run ahead": voice.AT_ONCE,
@@ -180,6 +192,9 @@ LIMITS = ARGUMENTS | {
         f"Simulator({name}=)": default(server.Simulator, name)
         for name in ("max_duration", "inactivity", "remembered", "kept")
     },
+    "Behaviour(ping_seconds=)": LIVE.ping_seconds,
+    "Behaviour(resumption_seconds=)": LIVE.resumption_seconds,
+    "messages of a client that received has": peer._REMEMBERED,
     "Simulator.stop(grace=)": default(server.Simulator.stop, "grace"),
     "grok-rt simulate --grace": simulate.GRACE,
     "events that a page which is opened is shown": watching._EVENTS,

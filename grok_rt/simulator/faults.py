@@ -294,14 +294,15 @@ _KINDS: dict[str, type[Fault]] = {
 }
 
 
-def as_faults(given: Iterable[Fault | str]) -> tuple[Fault, ...]:
+def as_faults(given: Fault | str | Iterable[Fault | str]) -> tuple[Fault, ...]:
     """Faults that may be given as their text.
 
     Raises:
         ConfigError: one is neither; or as `fault_of`.
     """
     made = []
-    for each in [given] if isinstance(given, (str, Fault)) else given:
+    several: Iterable[Any] = [given] if isinstance(given, (str, Fault)) else given
+    for each in several:
         if not isinstance(each, (str, Fault)):
             meant = f"; did you mean {each.__name__}()?" if each in _KINDS.values() else ""
             raise ConfigError(f"{each!r} is no fault of grok_rt.simulator.faults{meant}")

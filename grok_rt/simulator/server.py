@@ -276,9 +276,9 @@ class Simulator:
             return answer(200, "OK", {"Content-Type": "application/json"}, made)
         if path == "/healthz":
             return self._health()
-        if self._dashboard is not None and request.method == "GET":
+        if self._dashboard is not None and request.method == "GET" and not request.wants_websocket:
             return self._dashboard.reply(request)
-        return Refusal(404, "Not found.")
+        return Refusal(404, f"Not found: sessions are at {_PATH}.")
 
     def _judge(self, request: Request, *, key_only: bool) -> Refusal | None:
         refusal = as_refusal(self.refuse) or self._faulty_refusal()

@@ -110,15 +110,18 @@ def test_refusals(status: int, options: dict[str, Any], headers: dict[str, str])
         assert response.headers.get("Retry-After") == ("2" if status == 429 else None)
 
 
-def test_wrong_path() -> None:
-    """There is nothing beside /v1/realtime."""
+@pytest.mark.parametrize("path", ["", "v1/other"])
+@pytest.mark.parametrize("dashboard", [False, True])
+def test_wrong_path(path: str, dashboard: bool) -> None:
+    """There is nothing beside /v1/realtime, and a client that asks elsewhere is told so."""
     with (
-        Simulator() as server,
+        Simulator(dashboard=dashboard) as server,
         pytest.raises(InvalidStatus) as refused,
-        connect(server.url.replace("realtime", "other"), additional_headers=KEY),
+        connect(server.url.replace("v1/realtime", path), additional_headers=KEY),
     ):
         pass
     assert refused.value.response.status_code == 404
+    assert b"sessions are at /v1/realtime" in (refused.value.response.body or b"")
 
 
 @pytest.mark.parametrize(
