@@ -305,7 +305,7 @@ def test_faults_of_a_marker(pytester: pytest.Pytester) -> None:
         @pytest.mark.grok_faults(at="response.done")
         def test_keyword(grok_server): ...
 
-        @pytest.mark.grok_faults("omitt")
+        @pytest.mark.grok_faults("sneeze")
         def test_word(grok_server): ...
 
         @pytest.mark.grok_faults("omit")
@@ -314,7 +314,7 @@ def test_faults_of_a_marker(pytester: pytest.Pytester) -> None:
     )
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=3, errors=3)
-    for said in ("and no keywords", "no fault is called 'omitt'", "use grok_server"):
+    for said in ("and no keywords", "no fault is called 'sneeze'", "use grok_server"):
         result.stdout.fnmatch_lines([f"*{said}*"])
 
 
