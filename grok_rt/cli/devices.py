@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from grok_rt.cli._options import add_command
+
 __all__ = ["add", "run"]
 
-_EPILOG = """\
-examples:
+_EXAMPLES = """\
   grok-rt devices                  what there is; * is used if none is named
   grok-rt talk --speaker headset   by a part of the name
   grok-rt talk --microphone 3      by the number
@@ -16,12 +17,12 @@ examples:
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "devices",
         help="list microphones and speakers",
         description="List the sound devices of this machine, with their channels and rates.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=_EXAMPLES,
     )
     parser.set_defaults(command=run)
 

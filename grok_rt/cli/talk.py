@@ -16,8 +16,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TextIO
 
-from grok_rt.cli._options import key_for
+from grok_rt.cli._options import add_command, add_session, key_for
 from grok_rt.cli._output import visible
+from grok_rt.cli._tools import found_tools
 
 if TYPE_CHECKING:
     from grok_rt import events
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Screen", "add", "run"]
 
-_EPILOG = """\
-examples:
+_EXAMPLES = """\
   grok-rt talk                       speak; Ctrl+C hangs up. Offline without XAI_API_KEY
   grok-rt talk --headphones          you can interrupt: nothing is heard by the microphone
   grok-rt talk --echo duck           you can interrupt without headphones, by speaking up
-  grok-rt talk --microphone headset --voice eve --instructions "You are a pirate."
+  grok-rt talk --microphone headset --voice Eve --instructions "You are a pirate."
+  grok-rt talk --tool weather.py:weather --tool web_search
 """
 _WHO: Final = {"user": "you", "assistant": "grok", "tool": "tool"}
 _SOFTEST: Final = -60.0  # dBFS, the left end of the meter
@@ -41,12 +42,13 @@ _REDRAW: Final = 0.08  # seconds between two frames of the meter
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "talk",
         help="talk with Grok, by microphone and speaker",
-        description="Hold a spoken conversation; its words are shown as they are said.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Hold a spoken conversation; its words are shown as they are said. Without a "
+        "key and an address, the simulator answers.",
+        examples=_EXAMPLES,
     )
     parser.add_argument("--microphone", type=_device, metavar="DEVICE", help="number or name")
     parser.add_argument("--speaker", type=_device, metavar="DEVICE", help="number or name")
@@ -59,36 +61,35 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="the microphone while Grok speaks: silent (half, the default without headphones), "
         "open for who is louder than the echo (duck), open (duplex)",
     )
-    parser.add_argument("--voice", help="whose voice Grok has, such as ara or eve")
-    parser.add_argument("--instructions", metavar="TEXT", help="how Grok shall behave")
-    parser.add_argument(
-        "--url", help="a realtime endpoint; by default the simulator, or xAI's with a key"
-    )
+    add_session(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Talk until somebody hangs up."""
-    from grok_rt._unset import UNSET
-    from grok_rt.client import GrokClient
+    from grok_rt import GrokClient, SessionConfig
+    from grok_rt._opening import DEFAULT_MODEL
     from grok_rt.devices import Microphone, Speaker, talk
-    from grok_rt.models import SessionConfig
 
-    instructions = UNSET if arguments.instructions is None else arguments.instructions
-    config = SessionConfig.wideband(instructions)
-    if arguments.voice:
-        config = config.with_voice(arguments.voice)
+    functions, searches = found_tools(arguments.tools)
+    settings = {} if arguments.instructions is None else {"instructions": arguments.instructions}
     screen = Screen(sys.stdout)
     microphone = Microphone(arguments.microphone, on_level=screen.level)
     speaker = Speaker(arguments.speaker)
     with contextlib.ExitStack() as stack:
-        url, key = arguments.url or os.environ.get("GROK_RT_URL"), os.environ.get("XAI_API_KEY")
-        if url is None and not key:
+        url, key = arguments.url, key_for(arguments.url)
+        if not (url or os.environ.get("GROK_RT_URL") or os.environ.get("XAI_API_KEY")):
             from grok_rt.demo import simulated
 
             url, key = stack.enter_context(simulated(scripted=False)), "simulated"
             print(f"simulator at {url}: no key, no network")
-        client = GrokClient(key or key_for(url), url=url, config=config)
+        client = GrokClient(
+            key,
+            url=url,
+            model=arguments.model or DEFAULT_MODEL,
+            config=SessionConfig.wideband(voice=arguments.voice, tools=searches, **settings),
+            tools=functions,
+        )
         screen.show(client)
         stack.callback(screen.end)
         with contextlib.suppress(KeyboardInterrupt):  # that is how one hangs up
@@ -105,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _device(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    return int(text) if text.isdecimal() else text
 
 
 class Screen:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from grok_rt.client import GrokClient
 from grok_rt.conversation import Turn
 from grok_rt.devices import _portaudio
 from grok_rt.models import FunctionCall
-from grok_rt.simulator import loopback
+from grok_rt.simulator import Simulator, loopback
 
 Show = Callable[..., None]
 
@@ -63,6 +64,7 @@ def test_the_devices(
         (["devices"], "grok-rt: this machine has no sound devices: plug one in"),
         (["talk"], "grok-rt: this machine has no speaker: plug one in"),
         (["talk", "--speaker", "3"], "grok-rt: this machine has no speaker: plug one in"),
+        (["talk", "--tool", "weather"], "grok-rt: --tool weather: it is web_search"),
     ],
 )
 def test_a_machine_without_devices(
@@ -78,6 +80,42 @@ def test_a_machine_without_devices(
     machine()
     assert cli.main(arguments) == 1
     assert capsys.readouterr().err.startswith(told)
+
+
+def test_how_grok_shall_behave(
+    serving: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Voice, words and tools reach the service, as those of `grok-rt ask` do."""
+
+    def talk(client: GrokClient, *_: object, **_options: object) -> None:
+        with client:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("grok_rt.devices.talk", talk)
+    server = serving()
+    Path("weather.py").write_text("def weather(city: str) -> str:\n    'Weather.'\n")
+    options = "--voice Eve --instructions Rhyme. --tool weather.py:weather --tool web_search"
+    assert cli.main(["talk", *options.split()]) == 0
+    (session,) = server.sessions
+    settings = session._open_session.settings
+    configured = settings.echo()["session"]
+    assert (settings.voice, configured["instructions"]) == ("Eve", "Rhyme.")
+    assert {tool.get("name", tool["type"]) for tool in configured["tools"]} == {
+        "weather",
+        "web_search",
+    }
+
+
+def test_nobody_elsewhere_is_asked_without_a_key(
+    machine: Callable[..., FakePortAudio],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A missing key is told before a socket is opened, and no stand-in for it is sent."""
+    monkeypatch.delenv("XAI_API_KEY", raising=False)
+    machine(("USB Headset", 1, 1))
+    assert cli.main(["talk", "--url", "wss://grok.example/v1/realtime"]) == 1
+    assert "XAI_API_KEY" in capsys.readouterr().err
 
 
 def heard(*told: events.Event, screen: Screen) -> None:
