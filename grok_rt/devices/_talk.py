@@ -88,15 +88,23 @@ def talk(
         AudioError: there is no such device, or the speaker takes another format than the session's.
         ConcurrencyError: the client, the microphone or the speaker is in another talk.
         ConfigError: no such `echo`.
+        TypeError: `mic` is no source, or `speaker` no sink.
         GrokError: as `GrokClient.connect`.
     """
     how = default_echo(echo, headphones=headphones)
-    started = Talk(
-        client,
-        Microphone() if mic is None else mic,
-        Speaker() if speaker is None else speaker,
-        how,
-    )
+    mic = Microphone() if mic is None else mic
+    speaker = Speaker() if speaker is None else speaker
+    if not isinstance(mic, Source):
+        raise TypeError(
+            "mic is a Source, such as Microphone('headset'), ClipSource(clip) or FileSource(path), "
+            f"not {type(mic).__name__}"
+        )
+    if not isinstance(speaker, Sink):
+        raise TypeError(
+            "speaker is a Sink, such as Speaker('headset'), WavSink(path, format) or SpeakerMark, "
+            f"not {type(speaker).__name__}"
+        )
+    started = Talk(client, mic, speaker, how)
     started._begin()  # noqa: SLF001 - the other half of making one
     return started
 

@@ -129,6 +129,16 @@ def test_in_the_background(service: Service) -> None:
     assert service.client.state == "closed"
 
 
+@pytest.mark.parametrize("thing", ["question.wav", b"", shipped("check"), 3])
+def test_what_is_no_end_of_a_stream(service: Service, thing: Any) -> None:
+    """A path, bytes or a clip in place of a source or a sink: told at once, by what to use."""
+    with pytest.raises(TypeError, match=rf"FileSource\(path\), not {type(thing).__name__}"):
+        talk(service.client, thing, service.heard)
+    with pytest.raises(TypeError, match=rf"Speaker\('headset'\).* not {type(thing).__name__}"):
+        talk(service.client, service.mic, thing)
+    assert service.client.state == "new"
+
+
 def test_the_microphone_goes_to_the_service(service: Service) -> None:
     """What the source gives is sent as it is, in order; with `mute` and `pause` it is silence."""
     with service.talk(headphones=True) as call:
