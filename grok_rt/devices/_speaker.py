@@ -76,6 +76,7 @@ class Speaker:
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self._closing = False
+        self._giving_back = False  # the device, on another thread
         self._ended = False
         self._paused = False
         self._ring = Ring(0)
@@ -133,6 +134,8 @@ class Speaker:
             AudioError: there is no such device, it is busy, or PortAudio is missing.
         """
         with self._changed:
+            # A stream that is not quite closed would take this one for its own, and end it.
+            self._changed.wait_for(lambda: not self._giving_back, _DEAD)
             if self.is_open:
                 return self
             self._format = self._format or format or pcm16()
@@ -177,12 +180,17 @@ class Speaker:
             if not self.is_open or self._opened is None:
                 return
             self._heard_before = self._written = self._seconds_heard()
-            self._closing = True
+            self._closing = self._giving_back = True
             self._changed.notify_all()
             opened, thread = self._opened, self._thread
-        _portaudio.close(opened)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_DEAD)
+        try:
+            _portaudio.close(opened)
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(_DEAD)
+        finally:
+            with self._changed:
+                self._giving_back = False
+                self._changed.notify_all()
 
     @property
     def played(self) -> float:

@@ -100,10 +100,7 @@ def test_how_grok_shall_behave(
     settings = session._open_session.settings
     configured = settings.echo()["session"]
     assert (settings.voice, configured["instructions"]) == ("Eve", "Rhyme.")
-    assert {tool.get("name", tool["type"]) for tool in configured["tools"]} == {
-        "weather",
-        "web_search",
-    }
+    assert {tool["type"] for tool in configured["tools"]} == {"function", "web_search"}
 
 
 def test_nobody_elsewhere_is_asked_without_a_key(

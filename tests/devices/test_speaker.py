@@ -9,11 +9,11 @@ from array import array
 from collections.abc import Callable
 
 import pytest
-from callers import SOON
+from callers import SOON, call_in_thread
 from fake_portaudio import FakePortAudio, Pretend, Status
 
 from grok_rt.audio import OPUS, PCMU, AudioClip, AudioFormat, pcm16
-from grok_rt.devices import Speaker
+from grok_rt.devices import Speaker, _portaudio
 from grok_rt.errors import AudioError
 from grok_rt.streams import Sink
 
@@ -251,3 +251,30 @@ def test_mistakes(fake: FakePortAudio) -> None:
             speaker.open()
     assert not speaker.is_open
     assert speaker.played == 0
+
+
+def test_opened_while_another_thread_closes_it(
+    fake: FakePortAudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new stream waits for the old one to end, which does not take it along."""
+    speaker = Speaker(format=FORMAT).open()
+    begun, go_on = threading.Event(), threading.Event()
+    close = _portaudio.close
+
+    def slowly(opened: _portaudio.Opened) -> None:
+        begun.set()
+        assert go_on.wait(SOON)
+        close(opened)
+
+    monkeypatch.setattr(_portaudio, "close", slowly)
+    closed = call_in_thread(speaker.close)
+    assert begun.wait(SOON)
+    opened = call_in_thread(speaker.open)
+    assert len(fake.streams) == 1
+    go_on.set()
+    closed.result(SOON)
+    assert opened.result(SOON) is speaker
+    with speaker:
+        speaker.write(b"\1\2" * 80)
+        assert Device(fake).plays_until(lambda: speaker.played >= 0.01).count(b"\1\2") == 80
+        assert speaker.lost is None
