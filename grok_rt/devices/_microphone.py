@@ -7,12 +7,13 @@ levels) is done by the thread that reads; one thread may read.
 from __future__ import annotations
 
 import _thread
+import array
 import contextlib
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from grok_rt.audio import AudioClip, AudioFormat, Converter, pcm16
+from grok_rt.audio import AudioClip, AudioFormat, Converter, _pcm, pcm16
 from grok_rt.devices import _portaudio
 from grok_rt.devices._ring import Ring
 from grok_rt.errors import AudioError
@@ -210,6 +211,6 @@ def mixed_down(pcm: bytes, channels: int) -> bytes:
         return pcm
     if len(pcm) % (2 * channels):
         raise AudioError(f"{len(pcm)} bytes are no whole number of frames of {channels} channels")
-    samples = AudioClip(pcm, pcm16()).samples()
+    samples = _pcm.unpack(pcm)
     parts = zip(*(samples[c::channels] for c in range(channels)), strict=True)
-    return AudioClip.from_samples([sum(part) // channels for part in parts]).data
+    return _pcm.pack(array.array("h", [total // channels for total in map(sum, parts)]))

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from grok_rt.audio import AudioClip, AudioFormat, Converter, pcm16
+from grok_rt.audio import AudioFormat, Converter, _pcm, pcm16
 from grok_rt.devices import _portaudio
 from grok_rt.devices._heard import Emitted
 from grok_rt.devices._ring import Ring
@@ -61,7 +61,8 @@ class Speaker:
         on_lost: Callable[[AudioError], object] | None = None,
     ) -> None:
         self.volume = 1.0
-        """What the sound is multiplied by: 1 as it is, 0 silent. Heard a moment later."""
+        """What the sound is multiplied by: 1 as it is, 0 silent; what is too loud then is cut at
+        full scale. Heard a moment later."""
         self.on_lost = on_lost
         self.underruns = 0
         """How often the device got nothing though there was something to hear."""
@@ -307,14 +308,14 @@ class Speaker:
 
     def _put(self, pcm: bytes, channels: int) -> None:
         if self.volume != 1.0:
-            samples = AudioClip(pcm, pcm16()).samples()
-            pcm = AudioClip.from_samples([int(v * self.volume) for v in samples]).data
+            volume = self.volume
+            pcm = _pcm.pack(_pcm.clipped(value * volume for value in _pcm.unpack(pcm)))
         if channels > 1:
-            samples = AudioClip(pcm, pcm16()).samples()
+            samples = _pcm.unpack(pcm)
             spread = array.array("h", bytes(2 * channels * len(samples)))
             for channel in range(channels):
                 spread[channel::channels] = samples
-            pcm = AudioClip.from_samples(spread).data
+            pcm = _pcm.pack(spread)
         self._ring.write(pcm)
 
     # PortAudio's thread

@@ -179,12 +179,17 @@ def test_formats_rates_and_channels_are_converted(format: AudioFormat, pretend: 
 
 
 def test_the_volume(fake: FakePortAudio) -> None:
-    """Sound is multiplied by the volume before the device gets it."""
+    """Sound is multiplied by the volume before the device gets it, and cut at full scale."""
     with Speaker(format=FORMAT, jitter=0) as speaker:
         speaker.volume = 0.25
         speaker.write(array("h", [1000, -1000] * 400).tobytes())
         ready(speaker, 0.1)
-        assert array("h", Device(fake).plays(800)) == array("h", [250, -250] * 400)
+        device = Device(fake)
+        assert array("h", device.plays(800)) == array("h", [250, -250] * 400)
+        speaker.volume = 2.0
+        speaker.write(array("h", [30000, -30000, 1000, 0] * 200).tobytes())
+        ready(speaker, 0.1)
+        assert array("h", device.plays(800)) == array("h", [32767, -32768, 2000, 0] * 200)
 
 
 def test_underruns_are_counted(fake: FakePortAudio, caplog: pytest.LogCaptureFixture) -> None:
