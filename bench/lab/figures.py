@@ -37,7 +37,9 @@ def options(doc: str | None, rounds: int) -> argparse.Namespace:
 def serving(script: str, *arguments: object) -> Iterator[int]:
     """Run one of our servers in a process of its own; yields its port."""
     command = [sys.executable, str(LAB / script), *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    # Its own stdin, which it may wait at: ours may have ended.
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
         try:
             assert server.stdout is not None
             yield int(server.stdout.readline())
