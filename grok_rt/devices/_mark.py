@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from grok_rt.audio import AudioFormat
-from grok_rt.streams import reframe
 
 __all__ = ["SpeakerMark"]
+
+_FRAME_MS: Final = 20  # what a telephone line takes at once
 
 
 class SpeakerMark:
@@ -31,11 +33,12 @@ class SpeakerMark:
 
     Args:
         format: what is written, and sent as it is.
-        send: sends sound to the far end.
+        send: sends sound to the far end, as it came, in frames of 20 ms. What the last one of an
+            answer lacks is silence, which in G.711 is not zero.
         mark: sends a mark of that name, behind the sound that was sent.
         clear: tells the far end to forget what it has not played.
-        every_ms: how much sound there is between two marks at most: what was heard is known
-            that exactly.
+        every_ms: how much sound there is between two marks at most, but a frame at least: what
+            was heard is known that exactly.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class SpeakerMark:
         self._send = send
         self._mark = mark
         self._clear = clear
-        self._step = max(format.frame_bytes(every_ms), format.sample_bytes)
+        self._blank = format.silence(_FRAME_MS)
+        self._frames = max(1, int(every_ms // _FRAME_MS))  # between two marks
+        self._rest = b""  # less than a frame
         self._lock = threading.Lock()
         self._names = map("grok_rt-{}".format, itertools.count(1))
         self._pending: dict[str, float] = {}
@@ -64,19 +69,38 @@ class SpeakerMark:
         return self._played
 
     def write(self, data: bytes, /) -> None:
-        """Send `data`, with marks in it."""
-        for piece in reframe([data], self._step):
-            with self._lock:
-                self._end += self.format.duration(piece)
-                name = next(self._names)
-                self._pending[name] = self._end
-            self._send(piece)
-            self._mark(name)
+        """Send `data`, with marks in it; what makes no whole frame waits for more, or `flush`."""
+        size = len(self._blank)
+        with self._lock:
+            data = self._rest + data
+            whole = len(data) - len(data) % size
+            self._rest = data[whole:]
+        for at in range(0, whole, size * self._frames):
+            self._send_marked(data[at : min(at + size * self._frames, whole)])
+
+    def flush(self) -> None:
+        """Send what waits to be a whole frame, filled up with silence; `talk` does so itself."""
+        with self._lock:
+            rest, self._rest = self._rest, b""
+        if rest:
+            self._send_marked(rest)
+
+    def _send_marked(self, piece: bytes) -> None:
+        size = len(self._blank)
+        with self._lock:
+            self._end += self.format.duration(piece)
+            name = next(self._names)
+            self._pending[name] = self._end
+        for at in range(0, len(piece), size):
+            frame = piece[at : at + size]
+            self._send(frame + self._blank[len(frame) :])
+        self._mark(name)
 
     def clear(self) -> None:
         """Tell the far end to forget; marks that it had not reached count no more."""
         with self._lock:
             self._pending.clear()
+            self._rest = b""
             self._end = self._played
         self._clear()
 

@@ -138,7 +138,8 @@ class Playback:
     not played.
 
     Args:
-        sink: where the sound goes; it is called by one thread at a time.
+        sink: where the sound goes; it is called by one thread at a time. If it has `flush`, that
+            is called when an answer is over.
         format: what the sound is.
 
     Raises:
@@ -157,6 +158,7 @@ class Playback:
         self.clock = PlaybackClock(lambda: sink.played)
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._held: list[events.AudioDelta] | None = None
+        self._is_to_flush = False  # once nothing is held any more
         self._order = threading.RLock()
 
     def feed(self, event: events.Event) -> list[Heard]:
@@ -166,6 +168,8 @@ class Playback:
                 self._play(event)
             elif self._stops(event):
                 return self.stop()
+            elif isinstance(event, (events.ResponseOutputAudioDone, events.ResponseDone)):
+                self._flush()
             return []
 
     def stop(self) -> list[Heard]:
@@ -199,6 +203,8 @@ class Playback:
             held, self._held = self._held or [], None
             for event in held:
                 self._play(event)
+            if self._is_to_flush:
+                self._flush()
 
     def _play(self, event: events.AudioDelta) -> None:
         if not event.audio or _name(event) in self._dropped:
@@ -210,6 +216,13 @@ class Playback:
         seconds = self._format.duration(event.audio)
         self.clock.wrote(event.response_id or None, event.item_id or None, seconds)
         self._sink.write(event.audio)
+
+    def _flush(self) -> None:
+        """An answer is over: a sink that waits for whole frames waits no longer."""
+        self._is_to_flush = self._held is not None
+        flush = getattr(self._sink, "flush", None)
+        if flush is not None and not self._is_to_flush:
+            flush()
 
     def _stops(self, event: events.Event) -> bool:
         if isinstance(event, (events.InputAudioBufferSpeechStarted, events.Interrupted)):
