@@ -55,6 +55,7 @@ def examine(
         ("python", (), machine.python),
         ("packages", (), machine.packages),
         ("extras", (), machine.extras),
+        ("sound", (), machine.sound),
         ("address", (), way.address),
         ("key", ("address",), way.key),
         ("proxy", ("address",), way.proxy),

@@ -1,4 +1,4 @@
-"""What is installed on this machine: the interpreter, the packages, the extras. No network."""
+"""What this machine has: the interpreter, the packages, the extras, sound. No network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from grok_rt.doctor.findings import Note, Trouble
 
-__all__ = ["extras", "packages", "python"]
+__all__ = ["extras", "packages", "python", "sound"]
 
 _BUNDLES: Final = frozenset(("all", "dev", "test"))  # extras made of others
 _REQUIREMENT: Final = re.compile(
@@ -58,6 +58,17 @@ def extras() -> str | Note:
             whole.append(extra)
     told = "; ".join([", ".join(whole) or "none", *missing])
     return Note(told, "To have one: pip install 'grok_rt[NAME]'.") if missing else told
+
+
+def sound() -> str | Note:
+    """Look for what a conversation is heard by; a session needs none of it."""
+    from grok_rt.devices import report
+
+    lines = report()
+    told = "; ".join(line for _, line in lines)
+    if all(is_well for is_well, _ in lines):
+        return told
+    return Note(told, "Only a microphone and a speaker of this machine need it: grok-rt talk.")
 
 
 def _required() -> dict[str, list[tuple[str, str]]]:

@@ -27,7 +27,7 @@ def test_all_is_well(
     checks = re.findall(r"^(?:ok|note) +(\w\S*(?: \w+)?)  ", out, re.MULTILINE)
     assert checks[0] == "python"
     assert checks[-1] == "session.updated"
-    assert len(checks) == 13
+    assert len(checks) == 14
 
 
 def test_what_fails(

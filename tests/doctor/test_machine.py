@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import metadata
 
 import pytest
+from fake_portaudio import FakePortAudio
 
 from grok_rt.doctor import machine
 from grok_rt.doctor.findings import Note, Trouble
@@ -113,3 +114,21 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_bounds(version: str, bounds: str, within: bool) -> None:
     """Versions are compared number by number."""
     assert machine.is_within(version, bounds) is within
+
+
+@pytest.mark.parametrize(
+    ("devices", "status"),
+    [([("Headset", 1, 1)], "ok"), ([("Desk Speakers", 0, 2)], "note"), ([], "note")],
+)
+def test_sound(
+    devices: list[tuple[str, int, int]], status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The devices that a conversation would take are named; to have none is no failure."""
+    fake = FakePortAudio(*devices)
+    monkeypatch.setattr("grok_rt.devices._portaudio.portaudio", lambda: fake)
+    found = machine.sound()
+    assert isinstance(found, str) == (status == "ok")
+    told = found if isinstance(found, str) else found.told
+    assert told.startswith("Fake PortAudio 1")
+    assert ("this machine has no microphone" in told) == (status == "note")
+    assert all(name in told for name, _, outputs in devices if outputs)
