@@ -47,7 +47,7 @@ def measure(title: str, cases: Cases, rounds: int, frames: float = 1) -> float:
     counts = {name: max(1, timer.autorange()[0] // 10) for name, timer in timers.items()}
     least = figures.best(
         {
-            name: lambda name=name: timers[name].timeit(counts[name]) / counts[name]  # type: ignore[misc]
+            name: lambda name=name: timers[name].timeit(counts[name]) / counts[name]
             for name in cases
         },
         rounds,
@@ -70,7 +70,7 @@ def g711(name: str, letter: str, law: _g711.Law, rounds: int) -> float:
         levels = np.frombuffer(law.decode(bytes(range(256))), "<i2")
 
         def by_numpy() -> bytes:
-            return levels[codes[np.frombuffer(pcm, "<u2")]].tobytes()  # type: ignore[no-any-return]
+            return levels[codes[np.frombuffer(pcm, "<u2")]].tobytes()
 
         cases["numpy tables"] = by_numpy
     return measure(f"160 samples to {name} and back", cases, rounds)
@@ -124,12 +124,12 @@ def opening(rounds: int) -> None:
 
         def by_audioop() -> bytes:
             mono = audioop.tomono(read(), 2, 0.5, 0.5)
-            return audioop.ratecv(mono, 2, 1, 44100, 24000, None)[0]  # type: ignore[no-any-return]
+            return audioop.ratecv(mono, 2, 1, 44100, 24000, None)[0]
 
         def by_soxr() -> bytes:
             mono = np.frombuffer(read(), "<i2").reshape(-1, 2).mean(1, dtype="f4")
             sound = soxr.resample(mono, 44100, 24000, quality="VHQ")
-            return np.rint(sound).astype("<i2").tobytes()  # type: ignore[no-any-return]
+            return np.rint(sound).astype("<i2").tobytes()
 
         cases: Cases = {OURS: lambda: AudioClip.open(path).to(pcm16(24000))}
         if np and soxr:

@@ -61,7 +61,9 @@ class Wave:
         samples = self._samples()
         if self.channels > 1:
             parts = [samples[channel :: self.channels] for channel in range(self.channels)]
-            samples = _pcm.clipped(sum(frame) / self.channels for frame in zip(*parts, strict=True))
+            totals = map(sum, zip(*parts, strict=True))
+            twice = 2 * self.channels  # of a whole number: the mean, halves upwards
+            samples = array.array("h", [(2 * t + self.channels) // twice for t in totals])
         return _pcm.pack(samples)
 
     def _samples(self) -> array.array[int]:
