@@ -159,6 +159,7 @@ LIMITS = ARGUMENTS | {
     "Speaker(jitter=)": default(Speaker, "jitter"),
     "sound that is ready for a speaker": _speaker._RING,
     "sound of a microphone that waits for its reader": _microphone._RING,
+    "a microphone that was opened, until its first sound": _microphone._WAKING,
     "a microphone without a sound, silence included": _microphone._SILENT,
     "a speaker that takes no sound": _speaker._DEAD,
     "echo after the last sound of ours": _echo._TAIL,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Microphone", "mixed_down"]
 
 _RING: Final = 2.0  # seconds that wait for their reader
+_WAKING: Final = 8.0  # seconds until the first buffer: a wireless headset takes a while
 _SILENT: Final = 2.0  # seconds without a buffer: the device is gone
 
 
@@ -166,7 +167,8 @@ class Microphone:
         while len(self._ring) < min(wanted, self._ring.size // 2):
             if self._closing:
                 return b""
-            if self._ended or not self._bell.acquire(timeout=_SILENT):
+            patience = _SILENT if self._ring.end else _WAKING
+            if self._ended or not self._bell.acquire(timeout=patience):
                 self.lost = AudioError(f"the microphone {self.name!r} is gone: was it unplugged?")
                 raise self.lost
         raw = bytearray(min(wanted, len(self._ring) // frame * frame))

@@ -6,7 +6,7 @@ import threading
 from array import array
 
 import pytest
-from callers import SOON, call_in_thread
+from callers import SOON, call_in_thread, until
 from fake_portaudio import Pretend, Status
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +103,26 @@ def test_a_microphone_that_falls_silent_is_gone(
 ) -> None:
     """Some systems do not say that a device is gone: then it is by its giving nothing."""
     monkeypatch.setattr("grok_rt.devices._microphone._SILENT", 0.05)
-    pretend(MONO, rates=(24000,))
+    fake = pretend(MONO, rates=(24000,))
+    with Microphone() as microphone:
+        record(fake, bytes(200))
+        assert len(microphone.read(200)) == 200
+        with pytest.raises(AudioError, match="gone"):
+            microphone.read(100)
+
+
+def test_a_microphone_may_take_its_time_to_wake(
+    pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first sound it is waited for longer, but not for ever."""
+    monkeypatch.setattr("grok_rt.devices._microphone._SILENT", 0.0)
+    fake = pretend(MONO, rates=(24000,))
+    with Microphone() as microphone:
+        reading = call_in_thread(lambda: microphone.read(200))
+        until(lambda: microphone._bell.locked())
+        record(fake, bytes(200))
+        assert len(reading.result(SOON)) == 200
+    monkeypatch.setattr("grok_rt.devices._microphone._WAKING", 0.05)
     with Microphone() as microphone, pytest.raises(AudioError, match="gone"):
         microphone.read(100)
 
