@@ -140,7 +140,7 @@ def find(device: int | str | None, kind: Kind) -> Device:
     listed = ", ".join(f"{d.index}: {d.name}" for d in (fitting or devices))
     if fitting:
         raise AudioError(f"several {word}s are called {device!r}; name one of {listed}")
-    raise AudioError(f"there is no {word} {device!r}; there are {listed}")
+    raise AudioError(f"there is no {word} {device!r}; when this program began there were {listed}")
 
 
 def open_stream(

@@ -60,9 +60,21 @@ def test_a_device_is_found(
     ("wanted", "kind", "told"),
     [
         ("USB", "input", "several microphones are called 'USB'; name one of 0: USB Headset, 2: US"),
-        ("Radio", "input", "there is no microphone 'Radio'; there are 0: USB Headset, 2: USB Cam"),
-        (1, "input", "there is no microphone 1; there are 0: USB Headset, 2: USB Camera"),
-        ("camera", "output", "there is no speaker 'camera'; there are 0: USB Headset, 1: Desk"),
+        (
+            "Radio",
+            "input",
+            "there is no microphone 'Radio'; when this program began there were 0: USB Headset, 2: USB Cam",
+        ),
+        (
+            1,
+            "input",
+            "there is no microphone 1; when this program began there were 0: USB Headset, 2: USB Camera",
+        ),
+        (
+            "camera",
+            "output",
+            "there is no speaker 'camera'; when this program began there were 0: USB Headset, 1: Desk",
+        ),
     ],
 )
 def test_a_device_that_is_not_meant(
