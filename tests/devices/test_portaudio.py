@@ -63,17 +63,17 @@ def test_a_device_is_found(
         (
             "Radio",
             "input",
-            "there is no microphone 'Radio'; when this program began there were 0: USB Headset, 2: USB Cam",
+            "there is no microphone 'Radio'; when this program began there were 0: USB Head",
         ),
         (
             1,
             "input",
-            "there is no microphone 1; when this program began there were 0: USB Headset, 2: USB Camera",
+            "there is no microphone 1; when this program began there were 0: USB Head",
         ),
         (
             "camera",
             "output",
-            "there is no speaker 'camera'; when this program began there were 0: USB Headset, 1: Desk",
+            "there is no speaker 'camera'; when this program began there were 0: USB Head",
         ),
     ],
 )
