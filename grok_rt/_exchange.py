@@ -8,6 +8,7 @@ Runs on the thread that asks, which pumps while it waits if nobody else does. Wh
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import math
 import threading
@@ -20,7 +21,7 @@ from grok_rt.answer import Answer
 from grok_rt.errors import ConcurrencyError, DeadlineExceeded, GrokError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import TracebackType
 
     from grok_rt._lifecycle import Lifecycle
@@ -88,6 +89,7 @@ class Exchange:
     Attributes:
         thread: who went on with it last.
         is_left: nobody will go on with it.
+        context: that of who asked; the tools of the answer see it.
 
     Args:
         question: what is asked.
@@ -107,6 +109,7 @@ class Exchange:
     ) -> None:
         self.thread = threading.current_thread()
         self.is_left = False
+        self.context = contextvars.copy_context()
         self._question = question
         self._parts = parts
         self._patience = patience
@@ -130,6 +133,11 @@ class Exchange:
         traceback: TracebackType | None,
     ) -> None:
         self.end()
+
+    @property
+    def response_ids(self) -> Collection[str]:
+        """The responses to it so far."""
+        return self._question.response_ids
 
     def begin(self) -> None:
         """Wait for the turn and for silence, then put the question."""

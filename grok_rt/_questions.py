@@ -6,6 +6,7 @@ threads that ask; `close` on the one that closes the client.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from grok_rt.errors import ConcurrencyError, DeadlineExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from grok_rt._pump import Pump, Waiter
 
@@ -29,10 +30,16 @@ class Place(Protocol):
     Attributes:
         thread: who went on with it last.
         is_left: nobody will ever go on with it; whoever notices ends it.
+        context: that of who asked.
     """
 
     thread: threading.Thread
     is_left: bool
+    context: contextvars.Context
+
+    @property
+    def response_ids(self) -> Collection[str]:
+        """The responses to it so far."""
 
     def end(self) -> None:
         """Settle it, and leave the line."""
@@ -103,8 +110,16 @@ class Questions:
         for place in left:
             place.end()
 
+    def context_of(self, response_id: str | None) -> contextvars.Context | None:
+        """A copy of the context of who asked what this response answers; None: nobody did."""
+        with self._lock:
+            place = self._line[0][0] if self._line else None
+        if place is None or response_id not in place.response_ids:
+            return None
+        return place.context.copy()
+
     def submit(self, work: Callable[[], None]) -> None:
-        """Run `work`, which asks, on a thread of its own."""
+        """Run `work`, which asks, on a thread of its own, in the caller's context."""
 
         def run() -> None:
             try:
@@ -113,7 +128,10 @@ class Questions:
                 with self._lock:
                     self._threads.discard(threading.current_thread())
 
-        thread = threading.Thread(target=run, name="grok-rt-submit", daemon=True)
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run, args=(run,), name="grok-rt-submit", daemon=True
+        )
         with self._lock:
             self._threads.add(thread)
         thread.start()

@@ -17,6 +17,7 @@ from grok_rt.errors import ConnectionClosed, LocalProtocolError, ServerError, To
 from grok_rt.tools import Runner, Tool, ToolBox, as_text, marked_tools
 
 if TYPE_CHECKING:
+    import contextvars
     from collections.abc import Callable, Iterable
 
     from grok_rt._handlers import Handlers
@@ -62,6 +63,7 @@ class Tooling:
         owner: the client, whose marked methods are tools.
         tools: more of them: functions, tools, or a box that clients share.
         answer: takes a call's id and its output.
+        context: a copy of the context that a response's calls run in; None: of whoever pumps.
         registered: called after a tool was added.
     """
 
@@ -73,6 +75,7 @@ class Tooling:
         handlers: Handlers,
         inbox: Inbox,
         answer: Callable[[str, str], None],
+        context: Callable[[str | None], contextvars.Context | None],
         registered: Callable[[], None],
     ) -> None:
         self.declared: dict[str, Declared] = {}
@@ -85,6 +88,7 @@ class Tooling:
         self.declaring = threading.Lock()
         self._inbox = inbox
         self._answer = answer
+        self._context = context
         self._registered = registered
         handlers.add(events.FunctionCalled, self._run, is_method=True)
 
@@ -148,7 +152,7 @@ class Tooling:
             except (ConnectionClosed, LocalProtocolError) as error:
                 log.debug("the answer of tool %s came too late: %s", outcome.call.name, error)
 
-        self.runner.submit(tool, event.call, done)
+        self.runner.submit(tool, event.call, done, context=self._context(event.response_id))
 
     def _add(self, tool: Tool) -> Tool:
         if tool.name in self._shared:

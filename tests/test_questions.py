@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -21,6 +22,8 @@ class Asker:
     def __init__(self, questions: Questions) -> None:
         self.thread = threading.current_thread()
         self.is_left = False
+        self.context = contextvars.copy_context()
+        self.response_ids: tuple[str, ...] = ()
         self.ended = threading.Event()
         self._questions = questions
 

@@ -403,9 +403,34 @@ def test_parallel_tools_of_any_length_get_one_spoken_continuation() -> None:
 CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("CALLER", default="nobody")
 
 
-@pytest.mark.parametrize("started", [False, True], ids=["ask", "start"])
-def test_a_tool_sees_the_context_of_its_caller(*, started: bool) -> None:
-    """Context variables are those of whoever pumps: who asks, or beside `start()` who started."""
+@pytest.mark.parametrize("started", [False, True], ids=["nobody pumps", "start()"])
+@pytest.mark.parametrize("verb", ["ask", "stream", "submit"])
+def test_a_tool_sees_the_context_of_who_asked(verb: str, *, started: bool) -> None:
+    """Context variables are those of who asks, whoever pumps, and a tool changes none of them."""
+    with client(Script().calls("who").says("{output}")) as grok:
+
+        @grok.tool
+        def who() -> str:
+            """Tell who calls."""
+            caller = CALLER.get()
+            CALLER.set("the tool")
+            return caller
+
+        if started:
+            grok.start()
+        context = contextvars.copy_context()
+        context.run(CALLER.set, "me")
+        asked = context.run(getattr(grok, verb), "?", SOON)
+        if verb == "stream":
+            *_, asked = asked
+        elif verb == "submit":
+            asked = asked.result(SOON)
+        assert asked.text == "me"
+    assert context[CALLER] == "me"
+
+
+def test_a_tool_that_nobody_asked_for_sees_the_context_of_the_pump() -> None:
+    """Where a response is requested, or speech answered, it is who called `start()`."""
     with client(Script().calls("who").says("{output}")) as grok:
 
         @grok.tool
@@ -415,12 +440,12 @@ def test_a_tool_sees_the_context_of_its_caller(*, started: bool) -> None:
 
         context = contextvars.copy_context()
         context.run(CALLER.set, "me")
-        if started:
-            context.run(grok.start)
-            assert grok.ask("?", timeout=SOON).text == "me"
-        else:
-            assert context.run(grok.ask, "?", SOON).text == "me"
-    assert CALLER.get() == "nobody"
+        context.run(grok.start)
+        with grok.expect(events.TranscriptDelta, timeout=SOON) as said:
+            grok.send_user_text("?")
+            grok.request_response()
+    assert said.event is not None
+    assert said.event.delta == "me"
 
 
 def test_two_tools_of_one_name() -> None:
