@@ -29,6 +29,7 @@ class Turn:
         response_id: the response it is part of; None for what the user said.
         call: the function call, where it is one.
         audio: the assistant's voice in the session's output format, if it was to be kept.
+        has_output: the function call was answered, perhaps by an empty text.
     """
 
     role: str
@@ -41,10 +42,11 @@ class Turn:
     response_id: str | None = None
     call: FunctionCall | None = None
     audio: bytes = attrs.field(default=b"", repr=False)
+    has_output: bool = False
 
     def items(self) -> tuple[ConversationItem, ...]:
         """What tells a session of this turn; nothing, if it has no words (or a call no output)."""
-        if not self.text:
+        if not (self.text or self.has_output):
             return ()
         if self.call is not None:
             call = self.call

@@ -97,7 +97,8 @@ class Conversation:
                     self._forget(turn.item_id)
                 self._drafts[turn.item_id] = draft = Draft(attrs.evolve(turn, replayed=True))
                 draft.know(audio=b"", ended=turn.started if turn.ended is None else turn.ended)
-                draft.parts = {0: turn.text}
+                if turn.text or turn.has_output:
+                    draft.parts = {0: turn.text}
                 if turn.call is not None:
                     self._calls[turn.call.call_id] = turn.item_id
             self._forget_oldest()
@@ -224,7 +225,7 @@ class Conversation:
         draft = self._draft(self._calls.get(item.call_id or "", item.id or ""), "tool", now)
         if not draft.parts:  # else it is told again
             draft.parts = {0: item.output or ""}
-            draft.know(ended=now)
+            draft.know(ended=now, has_output=True)
 
     @_take.register
     def _truncated(self, event: events.ConversationItemTruncated, now: float) -> None:

@@ -73,6 +73,26 @@ def test_a_new_session_is_told_of_an_old_one() -> None:
     assert json.loads(turns[2].call.arguments) == {"city": "Oslo"}
 
 
+def test_a_call_with_an_empty_output_is_told() -> None:
+    """It was answered: in a new session, too, it is a call and its output."""
+
+    def weather(city: str) -> str:
+        """The weather."""
+        return "" * len(city)
+
+    script = Script().calls("weather", city="Oslo").says("Nobody knows.")
+    with GrokClient(KEY, transport=loopback(script, instant=True), tools=[weather]) as grok:
+        grok.ask("How is it?", timeout=SOON)
+        old = json.loads(json.dumps(grok.conversation.export()))
+    peer = Peer(Script().says("Yes."), latency=0)
+    with GrokClient(KEY, transport=loopback(peer)) as grok:
+        grok.seed(Conversation.restore(old))
+        grok.ask("Do you remember?", timeout=SOON)
+    kinds = [item["type"] for item in peer.conversation.items]
+    assert kinds[1:3] == ["function_call", "function_call_output"]
+    assert peer.conversation.items[2]["output"] == ""
+
+
 def test_what_a_resumed_session_tells_again_is_recognised() -> None:
     """Who puts in what was said before finds none of it doubled, though its ids are new."""
     config = SessionConfig.wideband().with_resumption()

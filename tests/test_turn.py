@@ -30,6 +30,12 @@ def test_a_call_is_two_items() -> None:
     assert (output.type, output.call_id, output.output) == ("function_call_output", "call-f", "3")
 
 
+def test_an_empty_output_is_an_output() -> None:
+    """A function that answered with no words has answered."""
+    _, output = Turn("tool", "", "f", 0.0, call=CALL, has_output=True).items()
+    assert (output.call_id, output.output) == ("call-f", "")
+
+
 @pytest.mark.parametrize(
     "turn",
     [
