@@ -172,6 +172,12 @@ class Outage:
             self._thread.join(timeout)
 
     def _run(self) -> None:
+        try:
+            self._try_again()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for us must learn of it
+            self._over(self._verdict("reconnecting failed", error))
+
+    def _try_again(self) -> None:
         budget = self._policy.budget
         deadline = math.inf if budget is None else self.began + budget
         cause: BaseException = self._lost
@@ -203,7 +209,7 @@ class Outage:
         if self._planned and attempt == 1:
             return 0.0
         self.step += 1
-        return self._policy.delay(self.step - 1, cause)
+        return min(self._policy.delay(self.step - 1, cause), threading.TIMEOUT_MAX)
 
     def _is_stopped_within(self, delay: float) -> bool:
         try:
@@ -217,6 +223,6 @@ class Outage:
         first = self._lost
         if last is first:
             return ConnectionClosedError(first.code, f"{first.reason}; {why}", first.cause)
-        told = last.reason if isinstance(last, ConnectionClosed) else str(last)
+        told = last.reason if isinstance(last, ConnectionClosed) else str(last) or repr(last)
         told = told.removesuffix(".")  # what to do follows behind a semicolon
         return ConnectionClosedError(first.code, f"{first.reason}; {why}: {told}", last)

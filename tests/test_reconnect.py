@@ -157,7 +157,7 @@ class Trial:
     def __init__(
         self,
         policy: Reconnect,
-        *failures: Exception,
+        *failures: BaseException,
         planned: bool = False,
         step: int = 0,
         lost: ConnectionClosed = LOST,
@@ -237,6 +237,16 @@ def test_a_final_failure_ends_it_at_once() -> None:
     assert trial.verdict.cause is wrong
 
 
+def test_nothing_ends_it_without_a_verdict() -> None:
+    """A key function that leaves the program, a delay that is no number: whoever waits learns."""
+    trial = Trial(QUICK, SystemExit()).run()
+    assert trial.verdict is not None
+    assert trial.verdict.reason == "the line was cut; reconnecting failed: SystemExit()"
+    trial = Trial(Reconnect(backoff=1e300, max_backoff=0.001), step=99).run()
+    assert trial.verdict is not None
+    assert isinstance(trial.verdict.cause, OverflowError)
+
+
 def test_the_budget_bounds_all_attempts() -> None:
     """No delay goes beyond it, and an attempt is told how much is left."""
     endless = (ConnectFailed("nobody") for _ in itertools.count())
@@ -289,9 +299,10 @@ def test_the_delays_may_go_on_where_they_were() -> None:
     assert Trial(QUICK, OSError(), step=7).run().outage.step == 9
 
 
-def test_a_stop_ends_the_wait() -> None:
+@pytest.mark.parametrize("delay", [1e6, math.inf])
+def test_a_stop_ends_the_wait(delay: float) -> None:
     """Whatever the delay, and without any verdict; `stop` never waits, `join` does."""
-    trial = Trial(Reconnect(backoff=1e6, max_backoff=1e6, budget=None))
+    trial = Trial(Reconnect(backoff=delay, max_backoff=delay, budget=None))
     trial.outage.join(SOON)  # not begun: nothing to wait for
     trial.outage.start()
     assert trial.telling.wait(SOON)
