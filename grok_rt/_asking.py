@@ -20,6 +20,7 @@ from grok_rt._sender import GrokSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextvars import Context
 
     from grok_rt._lifecycle import Lifecycle
     from grok_rt._pump import Pump
@@ -172,6 +173,9 @@ class GrokAsker(GrokSender):
             pump=self._pump,
             questions=self._questions,
         )
+
+    def _context_of(self, response_id: str | None) -> Context | None:
+        return self._questions.context_of(response_id)
 
     def _put(self, ask_id: str, *question: events.ClientEvent) -> None:
         self._lifecycle.through(lambda connection: connection.ledger.ask(ask_id, *question))

@@ -69,7 +69,7 @@ def credential(api_key: ApiKey | None) -> Secret | Token:
     if not value:
         raise AuthenticationFailed(
             "There is no API key.",
-            hint="Set XAI_API_KEY, or pass api_key=; keys are made at https://console.x.ai.",
+            hint="Set XAI_API_KEY (a program may pass api_key=); keys are made at https://console.x.ai.",
         )
     if oddity := _oddity(value):
         source = "XAI_API_KEY" if api_key is None else "api_key"

@@ -153,7 +153,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
             handlers=self._handlers,
             inbox=self._inbox,
             answer=self.send_tool_result,
-            context=lambda response_id: self._questions.context_of(response_id),
+            context=self._context_of,
             registered=self._tool_registered,
         )
         #: Register a function as a tool: ``@client.tool`` or ``@client.tool(timeout=5)``. The

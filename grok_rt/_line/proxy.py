@@ -32,7 +32,7 @@ _PORTS = {
     "socks5": 1080,
     "socks5h": 1080,
 }
-_HINT = "Check the proxy settings, or bypass it with proxy=None."
+_HINT = "Check the proxy settings, or bypass it: by NO_PROXY, in a program by proxy=None."
 
 
 @attrs.frozen

@@ -181,8 +181,8 @@ def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
         elif error.verify_code in _UNKNOWN_ISSUERS:
             what = "its issuer is not known here"
             hint = (
-                "Behind a proxy that inspects TLS, trust its CA: SSL_CERT_FILE, or "
-                "ssl_context=ssl.create_default_context(cafile=...)."
+                "Behind a proxy that inspects TLS, trust its CA: by SSL_CERT_FILE, or "
+                "in a program by ssl_context=ssl.create_default_context(cafile=...)."
             )
         else:
             what, hint = error.verify_message, "Check the server, or ssl_context."

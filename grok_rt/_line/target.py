@@ -89,7 +89,7 @@ class Target:
         if parts.scheme == plain and not allow_insecure and not is_loopback(host):
             raise ConfigError(
                 f"url: {plain}:// would send the key to {host} unencrypted; "
-                f"use {secure}://, or allow_insecure=True."
+                f"use {secure}:// (a program may say allow_insecure=True)."
             )
         is_secure = parts.scheme == secure
         return cls(is_secure, host, port or _default_port(secure=is_secure), resource)

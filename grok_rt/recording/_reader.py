@@ -83,8 +83,8 @@ class Recording:
             raw = (folder / "events.jsonl").read_bytes()
         except OSError as error:
             raise RecordingError(
-                f"{os.fspath(path)!r} is no recording (events.jsonl: {error.strerror}): give a "
-                "folder that record() has written"
+                f"{os.fspath(path)!r} is no recording (events.jsonl: {error.strerror}): give the "
+                "folder of a recording"
             ) from error
         lines = [line for each in raw.splitlines() if isinstance(line := _parsed(each), dict)]
         if not lines or lines[0].get("recording") != 1:
