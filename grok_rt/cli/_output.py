@@ -77,6 +77,11 @@ class Output:
         if self._wait is not None and not self._line_open:
             self._wait.show(what)
 
+    @property
+    def is_inside_line(self) -> bool:
+        """Whether a line was begun, and not ended."""
+        return self._line_open
+
     def words(self, text: str) -> None:
         """Print a piece of a line."""
         if text:

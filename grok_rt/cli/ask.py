@@ -1,4 +1,4 @@
-"""`grok-rt ask`: one question, and the answer as it comes. The words are the client's `ask`."""
+"""`grok-rt ask`: one question, and the answer as it comes. The parts are the client's `stream`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from grok_rt.cli._tools import found_tools
 from grok_rt.errors import GrokError
 
 if TYPE_CHECKING:
-    from grok_rt import Answer, AudioClip, GrokClient, events
+    from grok_rt import Answer, AudioClip, events
+    from grok_rt.parts import Part
 
 __all__ = ["add", "run"]
 
@@ -60,7 +61,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask."""
-    from grok_rt import GrokClient, SessionConfig
+    from grok_rt import Answer, GrokClient, SessionConfig, events
     from grok_rt._opening import DEFAULT_MODEL
 
     prompt = _prompt(arguments)
@@ -78,12 +79,16 @@ def run(arguments: argparse.Namespace) -> int:
             tools=functions,
             open_timeout=min(_OPENING, timeout),
         )
-        telling = _Telling(output, grok)
+        telling = _Telling(output)
+        grok.on(events.InputAudioTranscriptionCompleted)(telling.heard)
+        part: Part | None = None
         output.waiting("connecting")
         with grok:
             output.waiting("waiting for the answer")
-            answer = grok.ask(prompt, timeout=timeout)
-        telling.whole(answer, arguments.out)
+            for part in grok.stream(prompt, timeout=timeout):
+                telling.part(part)
+        assert isinstance(part, Answer), "the last part"  # noqa: S101
+        telling.whole(part, arguments.out)
     return 0
 
 
@@ -110,38 +115,35 @@ def _prompt(arguments: argparse.Namespace) -> str | AudioClip:
 
 
 class _Telling:
-    """Tells of one answer while it comes, by handlers, and of all of it at its end."""
+    """Tells of one answer while it comes, part by part, and of all of it at its end."""
 
-    def __init__(self, output: Output, grok: GrokClient) -> None:
-        from grok_rt import events
-
+    def __init__(self, output: Output) -> None:
         self._output = output
-        self._item: object = None  # which message speaks
-        self._spoke = False
-        grok.on(events.InputAudioTranscriptionCompleted)(self._heard)
-        grok.on(events.TranscriptDelta)(self._words)
-        grok.on(events.TextDelta)(self._words)
-        grok.on(events.FunctionCalled)(self._called)
 
-    def _heard(self, event: events.InputAudioTranscriptionCompleted) -> None:
+    def heard(self, event: events.InputAudioTranscriptionCompleted) -> None:
+        """Tell what the server has understood."""
         if event.is_final:
             self._output.record("heard", text=event.transcript)
             self._output.aside(f"heard: {event.transcript}")
             self._output.waiting("waiting for the answer")
 
-    def _words(self, event: events.TranscriptDelta | events.TextDelta) -> None:
-        self._output.record("text", delta=event.delta or "", message=event.item_id or None)
-        if self._output.is_live:
-            if event.item_id != self._item:
-                self._output.end_line()
-            self._output.words(event.delta or "")
-            self._item, self._spoke = event.item_id, True
+    def part(self, part: Part) -> None:
+        """Tell what has come."""
+        from grok_rt import parts
 
-    def _called(self, event: events.FunctionCalled) -> None:
-        call = event.call
-        self._output.record("tool_call", name=call.name, arguments=call.arguments)
-        self._output.aside(f"tool: {call.name}({call.arguments})")
-        self._output.waiting(f"{call.name} is running")
+        output = self._output
+        match part:
+            case parts.Text(text):
+                output.record("text", delta=text)
+                if output.is_live:
+                    output.words(text if output.is_inside_line else text.lstrip())
+            case parts.ToolStarted(call):
+                output.record("tool_call", name=call.name, arguments=call.arguments)
+                output.aside(f"tool: {call.name}({call.arguments})")
+                output.waiting(f"{call.name} is running")
+            case parts.ToolEnded(call, result):
+                output.record("tool_output", name=call.name, output=result)
+                output.waiting("waiting for the answer")
 
     def whole(self, answer: Answer, out: Path | None) -> None:
         """Print what is still to be said, and save the sound.
@@ -150,7 +152,7 @@ class _Telling:
             GrokError: it is no whole answer, or there is no sound to save.
         """
         output = self._output
-        if not self._spoke and answer.text and not output.as_json:
+        if not (output.is_live or output.as_json):
             output.words(answer.text)
         output.end_line()
         if out is not None and answer.audio:

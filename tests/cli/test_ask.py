@@ -83,13 +83,15 @@ def test_json_lines(serving: Serving, capsys: pytest.CaptureFixture[str]) -> Non
     assert err == ""
     question, *told, answer = lines(out)
     assert question == {"type": "heard", "text": "How is it?"}
-    (call,) = (each for each in told if each["type"] == "tool_call")
-    assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Oslo"})
-    messages: dict[str, str] = {}
-    for each in told:
-        if each["type"] == "text":
-            messages[each["message"]] = messages.get(each["message"], "") + each["delta"]
-    assert [*messages.values()] == ["Let me look.", "It is 3 degrees in Oslo."]
+    call, output = (each for each in told if each["type"] != "text")
+    assert (call["type"], call["name"]) == ("tool_call", "weather")
+    assert json.loads(call["arguments"]) == {"city": "Oslo"}
+    assert output == {
+        "type": "tool_output", "name": "weather", "output": "It is 3 degrees in Oslo.",
+    }  # fmt: skip
+    texts = [each["delta"] for each in told if each["type"] == "text"]
+    assert len(texts) > 2
+    assert "".join(texts) == answer["text"]
     assert answer["type"] == "answer"
     assert answer["text"] == "Let me look. It is 3 degrees in Oslo."
     assert (answer["status"], answer["interrupted"]) == ("completed", False)
