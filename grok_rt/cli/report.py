@@ -8,10 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from grok_rt.cli._options import add_command
+
 __all__ = ["add", "run"]
 
-_EPILOG = """\
-examples:
+_EXAMPLES = """\
   grok-rt report calls/oslo                  writes calls/oslo/report.html, shows the call here
   grok-rt report calls/oslo --out call.html  writes the page elsewhere
   grok-rt report calls/oslo --events         every event, one a line, for grep and the like
@@ -23,12 +24,12 @@ killed leaves one that can be read.
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "report",
         help="draw the page of a recorded call",
         description="Draw the page of a recorded call, and show here who spoke when.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=_EXAMPLES,
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the recording")
     parser.add_argument(

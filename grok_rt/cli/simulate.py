@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grok_rt.cli._options import add_command
 from grok_rt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ PORT = 8765
 GRACE = 60.0
 _REMEMBERED = 64 << 10  # bytes of each session: nobody here asks for what was received
 
-_EPILOG = """\
-examples:
+_EXAMPLES = """\
   grok-rt simulate                              any key is let in; the page is http://127.0.0.1:8765/
   grok-rt simulate --script call.toml           what is heard and said, and what goes wrong
   grok-rt simulate --recording calls/1          says and calls again what a recorded call has
@@ -65,12 +65,12 @@ SIGTERM lets calls under way come to their end, Ctrl+C does not.
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Make the parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "simulate",
         help="run the service on this machine: no key, no network",
         description="Serve xAI's realtime protocol to any client, with a page that shows calls.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=_EXAMPLES,
     )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", type=int, default=PORT, help=f"0: a free one ({PORT})")
