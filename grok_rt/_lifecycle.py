@@ -20,6 +20,7 @@ import attrs
 from grok_rt import events
 from grok_rt._connection import Connection
 from grok_rt._current import Current, State
+from grok_rt._framing import close_payload
 from grok_rt._liveness import Limits
 from grok_rt._opening import Dialling
 from grok_rt._reconnect import Outage, Reconnect
@@ -120,7 +121,12 @@ class Lifecycle(Current):
             raise failure from error
 
     def close(self, code: int, reason: str, timeout: float) -> None:
-        """End it, whatever its state; any thread, any number of times. Blocks up to `timeout`."""
+        """End it, whatever its state; any thread, any number of times. Blocks up to `timeout`.
+
+        Raises:
+            LocalProtocolError: a code that must not be sent; it goes on as before.
+        """
+        close_payload(code, reason)
         deadline = time.monotonic() + timeout
         with self._changed:
             self._is_closing = True

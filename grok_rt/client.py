@@ -204,7 +204,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
 
         Blocks up to `timeout` seconds (by default `close_timeout`). From any thread, in any
         state, in a handler too, any number of times. Events that had arrived can still be
-        taken; `Closed` is the last.
+        taken; `Closed` is the last. A code that must not be sent is a `LocalProtocolError`.
         """
         limit = self._close_timeout if timeout is None else timeout
         deadline = time.monotonic() + limit

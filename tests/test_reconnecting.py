@@ -705,6 +705,15 @@ def test_the_server_says_how_long_to_wait() -> None:
         assert time.monotonic() - began >= 0.2
 
 
+def test_a_close_that_is_refused_changes_nothing() -> None:
+    """A code that must not be sent is a mistake, and a line lost later is followed by another."""
+    with cutting() as made:
+        with pytest.raises(LocalProtocolError, match="1006"):
+            made.client.close(1006)
+        made.cut()
+        assert made.client.state == "open"
+
+
 def test_close_during_the_wait_returns_at_once() -> None:
     """The client is closed on purpose: no loss is told, no thread is left."""
     with cutting(policy=NEVER) as at:
