@@ -31,6 +31,7 @@ class Place(Protocol):
         thread: who went on with it last.
         is_left: nobody will ever go on with it; whoever notices ends it.
         context: that of who asked.
+        response_ids: the responses to it so far.
     """
 
     thread: threading.Thread
@@ -38,8 +39,7 @@ class Place(Protocol):
     context: contextvars.Context
 
     @property
-    def response_ids(self) -> Collection[str]:
-        """The responses to it so far."""
+    def response_ids(self) -> Collection[str]: ...
 
     def end(self) -> None:
         """Settle it, and leave the line."""
