@@ -22,7 +22,6 @@ from grok_rt.errors import ConcurrencyError, DeadlineExceeded, GrokError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-    from types import TracebackType
 
     from grok_rt._lifecycle import Lifecycle
     from grok_rt._parts import Parts
@@ -126,12 +125,7 @@ class Exchange:
     def __enter__(self) -> Exchange:  # noqa: PYI034 - `Self` is for Python 3.11
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
     @property
