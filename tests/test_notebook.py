@@ -181,6 +181,7 @@ def shown(cells: list[dict[str, Any]], last_line: str) -> str:
     return "".join(cell["outputs"][0]["data"]["text/html"])
 
 
+@pytest.mark.system
 def test_the_quickstart_runs(executed: list[dict[str, Any]]) -> None:
     """Its blocking calls work inside a running event loop, and every value shows itself."""
     assert shown(executed, "grok.start()").count("<b>GrokClient</b> open") == 1
@@ -194,6 +195,7 @@ def test_the_quickstart_runs(executed: list[dict[str, Any]]) -> None:
     assert "<b>GrokClient</b> closed" in shown(executed, "grok")
 
 
+@pytest.mark.system
 def test_the_quickstart_prints_no_trouble(executed: list[dict[str, Any]]) -> None:
     """No cell writes to stderr, and none shows an error."""
     outputs = [output for cell in executed for output in cell.get("outputs", ())]

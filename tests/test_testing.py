@@ -217,6 +217,7 @@ def test_a_failing_test_shows_the_conversation(pytester: pytest.Pytester) -> Non
     assert "in _find" not in output  # no frame of ours between the test and its failure
 
 
+@pytest.mark.system
 def test_workers_do_not_collide(pytester: pytest.Pytester) -> None:
     """Tests in two processes have servers of their own, and reports are the same."""
     pytester.makepyfile(

@@ -224,6 +224,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_configurer, "_UPDATE_TIMEOUT", WAIT)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("fault", "verb"), pairs(GOES_ON, whole=False))
 def test_what_goes_on(fault: str, verb: str) -> None:
     """A fault that the protocol survives ends nothing: a sample."""
@@ -237,6 +238,7 @@ def test_a_question_is_answered_all_the_same(fault: str) -> None:
         assert client.ask("Hello?", timeout=HANG).text == "Hello there."
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("fault", "verb"), pairs(ENDS, whole=False))
 def test_what_ends(fault: str, verb: str) -> None:
     """A fault that ends the session is told in time, with its code: a sample."""
