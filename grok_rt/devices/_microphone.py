@@ -10,18 +10,19 @@ import _thread
 import array
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from grok_rt.audio import AudioClip, AudioFormat, Converter, _pcm, pcm16
 from grok_rt.devices import _portaudio
 from grok_rt.devices._ring import Ring
 from grok_rt.errors import AudioError
+from grok_rt.streams import Source, paced, reframe
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Microphone", "mixed_down"]
+__all__ = ["Microphone", "frames", "mixed_down"]
 
 _RING: Final = 2.0  # seconds that wait for their reader
 _WAKING: Final = 8.0  # seconds until the first buffer: a wireless headset takes a while
@@ -201,6 +202,14 @@ class Microphone:
     def _finished(self) -> None:
         self._ended = True
         self._ring_bell()
+
+
+def frames(source: Source, ms: float, stop: threading.Event) -> Iterator[bytes]:
+    """Cut a source into frames that come as they are spoken: only a microphone has a clock."""
+    if not isinstance(source, Microphone):
+        return paced(source, frame_ms=ms, stop=stop)
+    size = source.format.frame_bytes(ms)
+    return reframe(iter(lambda: source.read(size), b""), size)
 
 
 def mixed_down(pcm: bytes, channels: int) -> bytes:

@@ -18,16 +18,14 @@ from grok_rt import events
 from grok_rt.audio import Converter
 from grok_rt.devices._claims import claim, release
 from grok_rt.devices._echo import EchoGuard, default_echo
-from grok_rt.devices._microphone import Microphone
+from grok_rt.devices._microphone import Microphone, frames
 from grok_rt.devices._playback import Playback
 from grok_rt.devices._speaker import Speaker
 from grok_rt.devices._turns import FinishedTurns
 from grok_rt.errors import AudioError, ConcurrencyError, ConnectionClosed, GrokError
-from grok_rt.streams import Sink, Source, paced, reframe
+from grok_rt.streams import Sink, Source
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from grok_rt.client import GrokClient
@@ -145,13 +143,8 @@ class Talk:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        hurried = isinstance(exc, (KeyboardInterrupt, SystemExit))
+    def __exit__(self, _kind: object, error: object, _traceback: object, /) -> None:
+        hurried = isinstance(error, (KeyboardInterrupt, SystemExit))
         self._stop(hurried=hurried)
         self._stopped.wait(_HURRY if hurried else _LAST)  # another thread may be at it
 
@@ -302,7 +295,7 @@ class Talk:
         format = self._mic.format
         guard = EchoGuard(self._echo, format)
         dropped_ms = 0.0
-        for frame in self._frames():
+        for frame in frames(self._mic, _FRAME_MS, self._over):
             if self._over.is_set():
                 return
             now = time.monotonic()
@@ -317,12 +310,6 @@ class Talk:
                 self.client.tell(events.AudioDropped(ms=self._mic.dropped_ms - dropped_ms))
                 dropped_ms = self._mic.dropped_ms
                 log.warning("the microphone was not read in time: %.0f ms are lost", dropped_ms)
-
-    def _frames(self) -> Iterator[bytes]:
-        if not isinstance(self._mic, Microphone):
-            return paced(self._mic, frame_ms=_FRAME_MS, stop=self._over)
-        size = self._mic.format.frame_bytes(_FRAME_MS)
-        return reframe(iter(lambda: self._mic.read(size), b""), size)
 
     # the speaker's way: on the pump
 
