@@ -65,6 +65,43 @@ def test_the_short_way_leaves_the_rest_to_the_long_way(data: bytes) -> None:
     assert _sound.read_sound(data) is None
 
 
+_NAMES = ("delta", "delta", "delta", "event_id", "rid", "ts", 'x"delta', "delta\\", "new")
+_VALUES = (
+    "AAEC",
+    "",
+    "a/+=",
+    "Aw==",
+    "*",
+    "delta",
+    '"delta":"AAEC',
+    ':"',
+    "\\",
+    3,
+    0.5,
+    None,
+    {"delta": "AA=="},
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(_VALUES)), max_size=5),
+    st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
+    st.booleans(),
+)
+def test_no_message_is_read_two_ways(
+    fields: list[tuple[str, Any]], separators: tuple[str, str], is_escaped: bool
+) -> None:
+    """Whatever stands around the sound, before or behind it, twice or in another's text."""
+    comma, colon = separators
+    said = [("type", "response.output_audio.delta"), *fields]
+    text = comma.join(json.dumps(name) + colon + json.dumps(value) for name, value in said)
+    if is_escaped:  # JSON knows many ways to write one name
+        text = text[:60] + text[60:].replace('"delta"', r'"\u0064elta"').replace("/", r"\/")
+    data = b"{%b}" % text.encode()
+    short = _sound.read_sound(data)
+    assert short in (None, _codec.decode(b" " * 60 + data))
+
+
 @given(st.binary(max_size=2000))
 def test_sound_survives_the_wire(sound: bytes) -> None:
     """Every byte of it, in both directions and by both ways of writing."""

@@ -25,20 +25,37 @@ from grok_rt.models._wire import wire_name
 
 __all__ = ["read_sound"]
 
-_MARK: Final = b'.delta"'  # of the type, which the server says first
+_MARK: Final = b'audio.delta"'  # of the type, which the server says first
 _MARK_WITHIN: Final = 48
+_KEY: Final = b'"delta":"'
+_SPACED: Final = b'"delta": "'
 
 
 def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
-    """The event, if the message is plainly sound."""
-    if type(data) is not bytes or _MARK not in data[:_MARK_WITHIN]:
+    """The event, if the message is plainly sound.
+
+    Its base64, which is nearly all of it, is decoded where it stands; only what is around it is
+    read as JSON. No text of a JSON string can look like the key, for a quote ends it.
+    """
+    if type(data) is not bytes or data.find(_MARK, 0, _MARK_WITHIN) < 0:
+        return None
+    at = data.find(_KEY)
+    start = at + len(_KEY) if at > 0 else data.find(_SPACED) + len(_SPACED)
+    stop = data.find(b'"', start)
+    tail = data[stop:]
+    if start < len(_SPACED) or (len(tail) > 2 and _may_be_said_again(tail)):
         return None
     try:
-        flat = _decode(data)
-        audio = _from_base64(flat.delta, None, True)
+        flat = _decode(data[:start] + tail)
+        audio = _from_base64(data[start:stop], None, True)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return _Draft(flat, audio)
+
+
+def _may_be_said_again(tail: bytes) -> bool:
+    """Whether the same field may follow, which would count instead; a name may be escaped."""
+    return b'"delta"' in tail or b"\\" in tail
 
 
 class _Draft(AudioDelta):
