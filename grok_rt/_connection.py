@@ -1,15 +1,15 @@
 """One connection: a reader thread, a writer thread, the two queues between. Single-use.
 
-The **reader** alone receives: it decodes, shows the event to the session's books, queues
-it, and never writes or waits. The **writer** alone sends, all that is pending at once; its
-waiting is also the clock of keepalive and of the books' deadlines. The first cause of
-death is kept, and every later call raises it. No lock is held while calling user code.
+The **reader**, or who has borrowed its turn, alone receives: see `Incoming`. The **writer**
+alone sends, all that is pending at once; its waiting is also the clock of keepalive and of
+the books' deadlines. The first cause of death is kept, and every later call raises it. No
+lock is held while calling user code.
 
 Close is a protocol: refuse, drain, the close frame last, wait for the peer until the
 deadline, shut the line down, join, release the descriptor, tell. It starts no thread, so
 that it works while the interpreter exits; every open line is then closed with 1001.
 
-It exists before its line does: `Outgoing`, its other half, takes what is said meanwhile.
+It exists before its line does: `Outgoing`, its other part, takes what is said meanwhile.
 """
 
 from __future__ import annotations
@@ -23,13 +23,10 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
-from grok_rt import events
-from grok_rt._frames import heard as heard_in
 from grok_rt._frames import said
-from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
-from grok_rt._liveness import Backlog, Keepalive, Limits
-from grok_rt._outgoing import Outgoing
-from grok_rt._queues import Inbox
+from grok_rt._framing import BINARY, CLOSE, PING, TEXT, Frame, close_payload
+from grok_rt._incoming import Incoming
+from grok_rt._liveness import Keepalive, Limits
 from grok_rt.errors import (
     BudgetExceeded,
     ConnectionClosed,
@@ -39,8 +36,9 @@ from grok_rt.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from grok_rt._queues import Inbox
     from grok_rt._session import Session
     from grok_rt._transport import Transport
 
@@ -48,7 +46,6 @@ __all__ = ["Connection"]
 
 log = logging.getLogger("grok_rt")
 
-_CLEAN = (1000, 1001, 1005)  # 1005: a close frame without a code
 _EXIT_TIMEOUT = 1.0
 _LOOK_AGAIN = 1.0  # seconds after which to look for a pause again
 _GRACE = 1.0  # seconds that a thread may take to end once it has been woken
@@ -57,7 +54,7 @@ _GRACE = 1.0  # seconds that a thread may take to end once it has been woken
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
-class Connection(Outgoing):
+class Connection(Incoming):
     """The two threads and their queues around one transport.
 
     Attributes:
@@ -82,28 +79,15 @@ class Connection(Outgoing):
         on_end: Callable[[Connection], None],
         why_stalled: Callable[[], str],
     ) -> None:
-        super().__init__(session, limits)
+        super().__init__(session, inbox, limits, why_stalled=why_stalled)
         self.events_sent = 0
         self.is_final = False
         self.is_retired = False
-        self._transport: Transport
-        self._inbox = inbox
         self._on_end = on_end
-        self._keepalive = Keepalive(None, None, 0.0)
         self._retire_at: float | None = None
         self._dropped = False
         self._errands: deque[Callable[[], None]] = deque()
-        self._backlog = Backlog(
-            inbox,
-            limits.max_backlog,
-            limits.max_backlog_age,
-            limits.stall_timeout,
-            why_stalled=why_stalled,
-            now=time.monotonic(),
-        )
-        self._peer_close: tuple[int, str] | None = None
         self._in_flight: list[Frame] = []
-        self._abandoned: list[Frame] = []
         self._reader_done = threading.Event()
         self._done = threading.Event()
         self._pid = os.getpid()
@@ -120,7 +104,7 @@ class Connection(Outgoing):
             retire_after: seconds after which it ends itself in the next pause; None: never.
         """
         now = time.monotonic()
-        self._transport = transport
+        self._open(transport)
         self._keepalive = Keepalive(self._limits.ping_interval, self._limits.dead_after, now)
         self._retire_at = None if retire_after is None else now + retire_after
         _live.add(self)
@@ -147,11 +131,6 @@ class Connection(Outgoing):
         """Whether it belongs to the parent of this process: its threads are not here."""
         return self._pid != os.getpid()
 
-    @property
-    def code(self) -> int:
-        """The peer's close code; 1006 when it sent none."""
-        return self._peer_close[0] if self._peer_close else 1006
-
     def begin_close(self, code: int = 1000, reason: str = "") -> None:
         """Refuse, drain, send the close frame: without waiting for any of it.
 
@@ -162,6 +141,7 @@ class Connection(Outgoing):
         self.is_final = True
         self.ledger.end(ConnectionClosedOK(code, reason or "closed by this program"))
         self._outbox.close(last)
+        self._turn.want()  # a handler that closes is not reading the answer
 
     def abandon(self, cause: ConnectionClosed) -> None:
         """End one that never had a line."""
@@ -196,19 +176,11 @@ class Connection(Outgoing):
         for thread in (self._writer, self._reader):
             thread.join(_GRACE)
 
-    def _check_line(self) -> None:
-        # The writer is stuck in the line, and cannot see that nobody is at its other end.
-        if why := self._keepalive.dead(time.monotonic()):
-            self._lost(ConnectionClosedError(1006, why))
-            raise self.ledger.error() from None
-
     # the reader thread
 
     def _read(self) -> None:
-        recv = self._transport.recv
         try:
-            while self._take(recv()):
-                pass
+            self._receive()
         except RemoteProtocolError as error:
             self._give_up(ConnectionClosedError(error.close_code, str(error), error))
         except ConnectionClosed as error:
@@ -218,56 +190,6 @@ class Connection(Outgoing):
             self._lost(ConnectionClosedError(1006, f"the reader failed: {error!r}", error))
         finally:
             self._finish()
-
-    def _take(self, frames: Sequence[Frame]) -> bool:
-        """What has come at once; false if that was the end."""
-        self._keepalive.heard_at = now = time.monotonic()
-        heard: list[tuple[events.Event, int]] = []
-        for opcode, data in frames:
-            if opcode == TEXT:
-                heard.append((heard_in(data), len(data)))
-            elif opcode == BINARY:
-                self._hear(heard, now)  # it says which item this sound is of
-                heard = [(self._session.binary_audio(data), len(data))]
-            elif opcode == PING:
-                self._outbox.put_control(Frame(PONG, data))
-            elif opcode == CLOSE:
-                self._hear(heard, now)
-                self._closed_by_peer(data)
-                return False
-        self._hear(heard, now)
-        if why := self._backlog.stalled(now):
-            self._give_up(ConnectionClosedError(1000, why))
-            return False
-        return True
-
-    def _hear(self, heard: list[tuple[events.Event, int]], now: float) -> None:
-        """Show events to the books, then queue them with what follows from them."""
-        if not heard:
-            return
-        steps, has_deadline = self.ledger.received([event for event, _ in heard], now)
-        fatal = None
-        for index, step in steps:
-            if step.answers_update:
-                self._outbox.open_gate()
-            fatal = fatal or step.fatal
-            event, size = heard[index]
-            heard[index : index + 1] = [
-                (step.instead or event, size),
-                *((told, 0) for told in step.tell),
-            ]
-        self._inbox.put_events(heard)
-        if has_deadline:
-            self._outbox.wake()  # the writer may have to look at the clock sooner
-        if fatal is not None:
-            # The server ends the session: it has the time of a close to do so.
-            self._give_up(ConnectionClosedError(1000, str(fatal), fatal))
-
-    def _closed_by_peer(self, data: bytes) -> None:
-        code, reason = self._peer_close = parse_close(data)
-        kind = ConnectionClosedOK if code in _CLEAN else ConnectionClosedError
-        self.ledger.end(kind(code, reason or "closed by the server", self._session.trouble))
-        self._outbox.close(Frame(CLOSE, data[:2]))
 
     def _finish(self) -> None:
         """Last of all, on the reader: nobody may be inside the line when it is released."""
@@ -285,6 +207,7 @@ class Connection(Outgoing):
             try:
                 self._on_end(self)
             finally:
+                self._inbox.forget(self)
                 _live.discard(self)
                 self._done.set()
 
@@ -348,17 +271,6 @@ class Connection(Outgoing):
     def _run_errands(self) -> None:
         while self._errands:
             self._errands.popleft()()
-
-    def _lost(self, cause: ConnectionClosed) -> None:
-        """No more frames either way: wake both threads."""
-        self.ledger.end(cause)
-        self._transport.shutdown()
-        self._abandoned += self._outbox.abort()
-
-    def _give_up(self, cause: ConnectionClosed) -> None:
-        """The session cannot go on, but the line can: say so with a close frame."""
-        self.ledger.end(cause)
-        self._outbox.close(Frame(CLOSE, close_payload(cause.code)))
 
 
 @atexit.register

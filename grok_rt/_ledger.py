@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from grok_rt import events
+    from grok_rt._queues import Arrival
     from grok_rt._session import Session, Step
 
 __all__ = ["Ledger"]
@@ -55,7 +56,7 @@ class Ledger:
     # the connection's threads
 
     def received(
-        self, heard: Sequence[events.Event], now: float
+        self, arrived: Sequence[Arrival], now: float
     ) -> tuple[list[tuple[int, Step]], bool]:
         """Enter events of the server's.
 
@@ -66,7 +67,7 @@ class Ledger:
         steps: list[tuple[int, Step]] = []
         received = self._session.received
         with self._changed:
-            for index, event in enumerate(heard):
+            for index, (event, _, _) in enumerate(arrived):
                 step = received(event, now)
                 if step is not QUIET:
                     self._send(step.send)

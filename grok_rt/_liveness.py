@@ -76,6 +76,11 @@ class Keepalive:
             moments.append(self.heard_at + self._dead_after)
         return min(moments, default=None)
 
+    def patience(self, now: float) -> float | None:
+        """Seconds of silence until the server counts as dead; None: it never does."""
+        dead_after = self._dead_after
+        return None if dead_after is None else max(0.0, self.heard_at + dead_after - now)
+
     def ping_is_due(self, now: float) -> bool:
         """Whether to ping now; a yes counts as done."""
         interval = self._ping_interval

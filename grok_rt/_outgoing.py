@@ -22,6 +22,7 @@ from grok_rt.errors import LocalProtocolError, SendQueueFull
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from grok_rt._framing import Frame
     from grok_rt._liveness import Limits
     from grok_rt._session import Session
 
@@ -45,6 +46,7 @@ class Outgoing(ABC):
         self._limits = limits
         self._outbox = Outbox(limits.outbox_items, limits.outbox_bytes)
         self._held = False
+        self._abandoned: list[Frame] = []
 
     @abstractmethod
     def _check_line(self) -> None:

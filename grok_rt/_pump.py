@@ -367,6 +367,7 @@ class Pump:
                         for failed in self._hear(event):
                             self._report(failed, event)
         finally:
+            self._inbox.leave()
             self._let_go(hold)
 
     def _report(self, failed: Failed, event: events.Event) -> None:

@@ -41,7 +41,13 @@ def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
 class Stream(Protocol):
     """What carries bytes: a socket under a deadline, or TLS upon one."""
 
-    def recv_into(self, buffer: memoryview, /) -> int: ...
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next `take_into` does not read, and so does not block."""
+        ...
+
+    def recv(self, size: int, /) -> bytes: ...
+    def take_into(self, buffer: memoryview, /) -> int | None: ...
     def sendall(self, data: bytes, /) -> None: ...
 
 
@@ -57,6 +63,7 @@ class TLSSocket:
     __slots__ = (
         "_carrier",
         "_failure",
+        "_has_more",
         "_incoming",
         "_lock",
         "_outgoing",
@@ -77,6 +84,7 @@ class TLSSocket:
         self._writing = threading.Lock()  # the order of records is their order on the wire
         self._scratch = memoryview(mmap.mmap(-1, _READ_SIZE))  # as the frames' buffer
         self._failure: ssl.SSLError | None = None
+        self._has_more = True  # behind the handshake, there may be
 
     def handshake(self) -> None:
         """Agree on keys and check the certificate; before any other call, in one thread.
@@ -103,20 +111,27 @@ class TLSSocket:
         with self._lock:
             return self._tls.version() or "", self._tls.getpeercert() or {}
 
-    def recv_into(self, buffer: memoryview, /) -> int:
-        """Fill the front of `buffer` with what came, blocking for the first byte.
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next `take_into` does not read, and so does not block."""
+        return self._has_more or self._carrier.is_ready
+
+    def take_into(self, buffer: memoryview, /) -> int | None:
+        """Fill the front of `buffer` with what is at hand, else with what one read brings.
 
         Returns:
-            The number of bytes; 0 when the peer has closed.
+            The number of bytes; 0 when the peer has closed; None: it was no whole record yet.
         """
-        while (count := self._decrypt(buffer)) is None:
+        if not self._has_more:
             self._fetch()
-        return count
+        return self._decrypt(buffer)
 
     def recv(self, size: int, /) -> bytes:
         """Return up to `size` bytes, blocking for the first; none when the peer has closed."""
         buffer = bytearray(size)
-        return bytes(buffer[: self.recv_into(memoryview(buffer))])
+        while (count := self.take_into(memoryview(buffer))) is None:
+            pass
+        return bytes(buffer[:count])
 
     def sendall(self, data: bytes, /) -> None:
         """Encrypt and send `data`; blocks until the carrier took all."""
@@ -135,18 +150,22 @@ class TLSSocket:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
+            self._has_more = True  # unless OpenSSL asks for more
             try:
                 while True:
                     read = self._read(len(buffer) - count, buffer[count:])
                     count += read
-                    if not read or count == len(buffer) or not self._incoming.pending:
+                    if not read or count == len(buffer):
+                        return count
+                    if not self._incoming.pending:
+                        self._has_more = False
                         return count
             except ssl.SSLWantReadError:
+                self._has_more = False
                 return count or None
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return (
-                    count  # WebSocket has a close of its own: a missing close_notify hides nothing
-                )
+                # WebSocket has a close of its own: a missing close_notify hides nothing
+                return count
             except ssl.SSLError as error:
                 self._failure = error  # after what came before it
                 if not count:
@@ -155,7 +174,9 @@ class TLSSocket:
 
     def _fetch(self) -> None:
         """Move what the carrier has into OpenSSL's memory; blocks for it."""
-        count = self._carrier.recv_into(self._scratch)
+        count = self._carrier.take_into(self._scratch)
+        if count is None:
+            return
         with self._lock:
             if count:
                 self._incoming.write(self._scratch[:count])

@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from grok_rt._framing import FrameReader, pack
 from grok_rt._line import Line, open_line
@@ -74,6 +74,24 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release the descriptor, once nobody is in `send` or `recv` any more."""
+
+
+@runtime_checkable
+class Pollable(Protocol):
+    """A transport that can be waited for, so that another than its reader may read for a while."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next `recv` does not block, whatever the descriptor says."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor that can be read when something has come, be it the end."""
+        ...
+
+    def recv(self) -> Sequence[Frame]:
+        """As a `Transport` does; it does not block where something can be read."""
+        ...
 
 
 class WebSocketTransport:
@@ -174,7 +192,9 @@ class WebSocketTransport:
                 return frames
             if self._shut:  # the kernel may still hold, or take, more than we want
                 raise self._lost(None)
-            count = self._stream.recv_into(reader.room())
+            count = self._stream.take_into(reader.room())
+            if count is None:
+                return frames
             if not count:
                 raise self._lost(None)
             reader.filled(count)
@@ -189,6 +209,15 @@ class WebSocketTransport:
             if not frames:
                 raise
         return frames
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next `recv` does not block, whatever the descriptor says."""
+        return self._breach is not None or self._stream.is_ready
+
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        return self._raw.fileno()
 
     def shutdown(self) -> None:
         """Wake whoever is in `send` or `recv`: both raise from now on."""

@@ -290,7 +290,7 @@ def test_no_stranger_passes_the_door(
         def sendall(self, data: bytes) -> None:
             raise make(kind)
 
-        def recv_into(self, buffer: memoryview) -> int:
+        def take_into(self, buffer: memoryview) -> int:
             raise make(kind)
 
     with their_server("ws", echo) as port:

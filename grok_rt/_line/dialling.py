@@ -57,7 +57,11 @@ class DeadlineSocket:
         self._arm()
         return self._raw.recv(size)
 
-    def recv_into(self, buffer: memoryview, /) -> int:
+    @property
+    def is_ready(self) -> bool:
+        return False  # only the kernel knows
+
+    def take_into(self, buffer: memoryview, /) -> int:
         self._arm()
         return self._raw.recv_into(buffer)
 

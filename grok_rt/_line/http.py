@@ -22,6 +22,7 @@ BODY_PATIENCE = 2.0  # seconds for the body of a refusal, whose head says enough
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?\r?\n")
 _END = re.compile(rb"\r?\n\r?\n")
 _START = b"HTTP/1."
+_CHUNK = 4096
 
 
 class NotHTTP(Exception):
@@ -53,14 +54,13 @@ def read_head(stream: Stream) -> Head:
         OSError: the stream failed.
     """
     received = bytearray()
-    chunk = memoryview(bytearray(4096))
-    while (end := _END.search(received, max(0, len(received) - len(chunk) - 3))) is None:
+    while (end := _END.search(received, max(0, len(received) - _CHUNK - 3))) is None:
         if not received.startswith(_START[: len(received)]) or len(received) > LIMIT:
             raise NotHTTP
-        count = stream.recv_into(chunk)
-        if not count:
+        chunk = stream.recv(_CHUNK)
+        if not chunk:
             raise ConnectionResetError("closed before an answer")
-        received += chunk[:count]
+        received += chunk
     raw = bytes(received[: end.end()])
     line = _STATUS_LINE.match(raw)
     if line is None:
@@ -101,4 +101,8 @@ class _Replay(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        return self._received.readinto(buffer) or self._stream.recv_into(buffer)
+        if count := self._received.readinto(buffer):
+            return count
+        chunk = self._stream.recv(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)

@@ -28,7 +28,7 @@ from grok_rt.recording._playback import Playback, Track, formats_in, seconds_of
 from grok_rt.recording._wave import StereoWave
 
 if TYPE_CHECKING:
-    from grok_rt._queues import Inbox
+    from grok_rt._queues import Arrival, Inbox
     from grok_rt.client import GrokClient
 
 __all__ = ["Recorder", "record"]
@@ -140,9 +140,9 @@ class Recorder:
 
     # on the threads of the connection: neither waits nor raises
 
-    def arrived(self, arrived: Sequence[tuple[events.Event, int]], now: float, /) -> None:
+    def arrived(self, arrived: Sequence[Arrival], now: float, /) -> None:
         """Note what has come, and what is told to the program."""
-        for event, size in arrived:
+        for event, size, _ in arrived:
             source: Source = "local" if isinstance(event, events.LocalEvent) else "server"
             self._note(now, source, event, size)
             if isinstance(event, events.Closed):

@@ -14,18 +14,22 @@ from grok_rt._line.http import LIMIT, Head, NotHTTP, read_answer, read_head
 class Pieces:
     """A stream that gives its bytes in pieces, then ends or raises."""
 
+    is_ready = False
+
     def __init__(self, data: bytes, size: int = 1 << 20, end: Exception | None = None) -> None:
         self.data = data
         self.size = size
         self.end = end
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv(self, size: int) -> bytes:
         if not self.data and self.end is not None:
             raise self.end
-        count = min(self.size, len(buffer), len(self.data))
-        buffer[:count] = self.data[:count]
-        self.data = self.data[count:]
-        return count
+        size = min(self.size, size)
+        chunk, self.data = self.data[:size], self.data[size:]
+        return chunk
+
+    def take_into(self, buffer: memoryview) -> int:
+        raise AssertionError
 
     def sendall(self, data: bytes) -> None:
         raise AssertionError
