@@ -38,7 +38,7 @@ from grok_rt.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from grok_rt._queues import Inbox
+    from grok_rt._inbox import Inbox
     from grok_rt._session import Session
     from grok_rt._transport import Transport
 
@@ -141,7 +141,7 @@ class Connection(Incoming):
         self.is_final = True
         self.ledger.end(ConnectionClosedOK(code, reason or "closed by this program"))
         self._outbox.close(last)
-        self._turn.want()  # a handler that closes is not reading the answer
+        self._expect()
 
     def abandon(self, cause: ConnectionClosed) -> None:
         """End one that never had a line."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import mmap
 import os
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from grok_rt.errors import LocalProtocolError, RemoteProtocolError
@@ -27,6 +28,9 @@ _MASKED = 0x80
 _MAX_CONTROL = 125
 _CONTROLS = frozenset((CLOSE, PING, PONG))
 _SIZE = 256 << 10  # at full speed one read brings this much, and what it brings shares one wake-up
+
+
+_two_words = struct.Struct(">HH").unpack_from
 
 
 class Frame(NamedTuple):
@@ -112,15 +116,13 @@ class FrameReader:
         # Nearly all that comes is plain: a short ASCII text in one piece. The rest is for `next`.
         buffer, start, end = self._buffer, self._start, self._end
         is_plain = not (self._expected_mask or self._opcode)
-        while is_plain and end - start >= 4 and buffer[start] == 0x81:
-            length = buffer[start + 1]
-            first = start + 2
-            if length == 126:
-                length = buffer[first] << 8 | buffer[first + 1]
-                first += 2
-                if length < 126:
-                    break
-            elif length > 126:
+        while is_plain and end - start >= 4:
+            head, length = _two_words(buffer, start)
+            first = start + 4
+            if 0x8100 <= head <= 0x8100 + 125:
+                length = head & 0x7F
+                first = start + 2
+            elif head != 0x8100 + 126 or length < 126:
                 break
             stop = first + length
             if stop > end or length > self._max_size:
@@ -130,6 +132,9 @@ class FrameReader:
                 break
             frames.append(_new_frame((TEXT, data)))
             self._start = start = stop
+            if stop == end:
+                self._need = 2
+                return
         while (frame := self.next()) is not None:
             frames.append(frame)
 

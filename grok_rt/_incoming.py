@@ -21,7 +21,7 @@ from grok_rt.errors import ConnectionClosed, ConnectionClosedError, ConnectionCl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from grok_rt._queues import Arrival, Inbox
+    from grok_rt._inbox import Arrival, Inbox
     from grok_rt._reading import Bell
     from grok_rt._session import Session
     from grok_rt._transport import Transport
@@ -99,7 +99,7 @@ class Incoming(Outgoing):
         """Take all that comes, until the line has ended; the reader's."""
         recv = self._transport.recv
         while self._take(recv()):
-            if self._inbox.is_idle and self._inbox.source is self:
+            if self._inbox.has_woken and self._inbox.source is self:
                 self._turn.lend()
                 if self._failure is not None:
                     raise self._failure
@@ -161,6 +161,9 @@ class Incoming(Outgoing):
         if why := self._keepalive.dead(time.monotonic()):
             self._lost(ConnectionClosedError(1006, why))
             raise self.ledger.error() from None
+
+    def _expect(self) -> None:
+        self._turn.want()
 
     def _lost(self, cause: ConnectionClosed) -> None:
         """No more frames either way: wake all threads. Any of them."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from grok_rt import events
-    from grok_rt._queues import Arrival
+    from grok_rt._inbox import Arrival
     from grok_rt._session import Session, Step
 
 __all__ = ["Ledger"]
@@ -41,16 +41,22 @@ class Ledger:
     Args:
         session: the books.
         send: takes what they want sent; called under the lock, it must not wait.
+        expect: is told when somebody waits for what the server says.
     """
 
     def __init__(
-        self, session: Session, send: Callable[[Sequence[events.ClientEvent]], None]
+        self,
+        session: Session,
+        send: Callable[[Sequence[events.ClientEvent]], None],
+        expect: Callable[[], None] = lambda: None,
     ) -> None:
         self.cause: ConnectionClosed | None = None
         self.unsent: tuple[events.Event, ...] = ()
         self._session = session
         self._send = send
-        self._changed = threading.Condition()
+        self._expect = expect
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._updating = threading.Lock()
 
     # the connection's threads
@@ -66,7 +72,7 @@ class Ledger:
         """
         steps: list[tuple[int, Step]] = []
         received = self._session.received
-        with self._changed:
+        with self._lock:  # as its condition does, by a shorter way
             for index, (event, _, _) in enumerate(arrived):
                 step = received(event, now)
                 if step is not QUIET:
@@ -212,6 +218,7 @@ class Ledger:
         Raises:
             ConnectionClosed: the connection ended first.
         """
+        self._expect()
         with self._changed:
             self._changed.wait_for(lambda: met(self._session) or self.cause is not None, timeout)
             if met(self._session):

@@ -36,8 +36,8 @@ from grok_rt.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from grok_rt._inbox import Inbox
     from grok_rt._opening import Opening
-    from grok_rt._queues import Inbox
     from grok_rt._session import Session
 
 __all__ = ["Lifecycle", "State"]

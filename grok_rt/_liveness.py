@@ -15,7 +15,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from grok_rt._queues import Inbox
+    from grok_rt._inbox import Inbox
 
 __all__ = ["Backlog", "Keepalive", "Limits"]
 

@@ -16,7 +16,7 @@ import attrs
 from grok_rt import events
 from grok_rt._frames import frame_of, said, sound_frame
 from grok_rt._ledger import Ledger
-from grok_rt._queues import Outbox, Parcel, QueueClosed
+from grok_rt._outbox import Outbox, Parcel, QueueClosed
 from grok_rt.errors import LocalProtocolError, SendQueueFull
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Outgoing(ABC):
     """
 
     def __init__(self, session: Session, limits: Limits) -> None:
-        self.ledger = Ledger(session, self._send_now)
+        self.ledger = Ledger(session, self._send_now, self._expect)
         self._session = session
         self._limits = limits
         self._outbox = Outbox(limits.outbox_items, limits.outbox_bytes)
@@ -55,6 +55,10 @@ class Outgoing(ABC):
         Raises:
             ConnectionClosed: nobody is at the other end.
         """
+
+    @abstractmethod
+    def _expect(self) -> None:
+        """Called where somebody waits for what comes, perhaps on the thread that would read it."""
 
     def send(self, event: events.ClientEvent, *, timeout: float | None = None) -> None:
         """Queue an event; blocks up to `timeout` seconds (None: `send_timeout`) for room.

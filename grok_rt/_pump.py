@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from grok_rt._handlers import Failed, Handlers
-    from grok_rt._queues import Inbox
+    from grok_rt._inbox import Inbox
 
 __all__ = ["Pump", "Waiter"]
 

@@ -15,8 +15,8 @@ from grok_rt._handlers import check_class
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from grok_rt._inbox import Inbox
     from grok_rt._pump import Pump
-    from grok_rt._queues import Inbox
 
 __all__ = ["Expectation", "GrokReceiver"]
 

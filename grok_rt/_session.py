@@ -196,7 +196,8 @@ class Session:
 
     def _audio(self, event: events.AudioDelta, _now: float) -> Step:
         self.meter.heard(event)
-        if self._speaks(event.response_id, event.item_id):
+        is_next = event.item_id == self.item_id and event.response_id == self._calls.response_id
+        if is_next or self._speaks(event.response_id, event.item_id):
             self.item_bytes += len(event.audio)
         return QUIET
 

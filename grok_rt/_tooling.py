@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from grok_rt._handlers import Handlers
-    from grok_rt._queues import Inbox
+    from grok_rt._inbox import Inbox
     from grok_rt.models import GrokToolDefinition, SessionConfig
     from grok_rt.tools import Outcome
 

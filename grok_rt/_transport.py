@@ -97,15 +97,19 @@ class Pollable(Protocol):
 class WebSocketTransport:
     """A WebSocket over TCP or TLS; made by `connect`."""
 
-    __slots__ = ("_breach", "_lock", "_raw", "_reader", "_shut", "_stream")
+    __slots__ = ("_breach", "_early", "_lock", "_raw", "_reader", "_shut", "_stream")
 
-    def __init__(self, raw: socket.socket, stream: Stream, reader: FrameReader) -> None:
+    def __init__(
+        self, raw: socket.socket, stream: Stream, reader: FrameReader, early: bytes = b""
+    ) -> None:
         self._raw = raw
         self._stream = stream
         self._reader = reader
         self._breach: RemoteProtocolError | None = None  # the end of all receiving
         self._shut = False
         self._lock = threading.Lock()  # the descriptor is released by one, once
+        reader.room(len(early))[: len(early)] = early
+        self._early = self._parse(len(early))  # what came right behind the upgrade
 
     @classmethod
     def connect(
@@ -155,17 +159,13 @@ class WebSocketTransport:
         try:
             upgrade = _Upgrade(line, lines, credentials(headers, offers), target)
             upgrade.run(offers, timeout=timeout)
-            reader = FrameReader(max_size=max_size)
-            early = upgrade.rest  # frames that came right behind the answer
-            reader.room(len(early))[: len(early)] = early
-            reader.filled(len(early))
             line.wire.set_deadline(None)
             if dead_after is not None:
                 _limit_silence(line.raw, dead_after)
-            return cls(line.raw, line.stream, reader)
         except BaseException:
             line.raw.close()
             raise
+        return cls(line.raw, line.stream, FrameReader(max_size=max_size), upgrade.rest)
 
     def send(self, frames: Sequence[Frame], /) -> None:
         """Send `frames` in one write; blocks until the kernel took all. The writer thread's."""
@@ -182,38 +182,31 @@ class WebSocketTransport:
             RemoteProtocolError: the server broke the WebSocket protocol; what was whole before
                 has been returned.
         """
+        if self._early:
+            early, self._early = self._early, []
+            return early
         if self._breach is not None:
             raise self._breach
-        reader = self._reader
-        frames: list[Frame] = []
+        if self._shut:  # the kernel may still hold, or take, more than we want
+            raise self._lost(None)
         try:
-            reader.take_all(frames)  # of what came with the ones before
-            if frames:
-                return frames
-            if self._shut:  # the kernel may still hold, or take, more than we want
-                raise self._lost(None)
-            count = self._stream.take_into(reader.room())
-            if count is None:
-                return frames
-            if not count:
-                raise self._lost(None)
-            reader.filled(count)
-            reader.take_all(frames)
+            count = self._stream.take_into(self._reader.room())
         except BlockingIOError as error:
             why = "the server has been silent for too long"
             raise ConnectionClosedError(1006, why, error) from error
         except OSError as error:
             raise self._lost(error) from error
-        except RemoteProtocolError as breach:
-            self._breach = breach
-            if not frames:
-                raise
+        if count == 0:
+            raise self._lost(None)
+        frames = self._parse(count or 0)
+        if not frames and self._breach is not None:
+            raise self._breach
         return frames
 
     @property
     def is_ready(self) -> bool:
         """Whether the next `recv` does not block, whatever the descriptor says."""
-        return self._breach is not None or self._stream.is_ready
+        return bool(self._early) or self._breach is not None or self._stream.is_ready
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
@@ -236,6 +229,16 @@ class WebSocketTransport:
         with self._lock:
             self._shut = True
             self._raw.close()
+
+    def _parse(self, count: int) -> list[Frame]:
+        """What is whole with `count` more bytes; a breach ends what comes after."""
+        frames: list[Frame] = []
+        self._reader.filled(count)
+        try:
+            self._reader.take_all(frames)
+        except RemoteProtocolError as breach:
+            self._breach = breach
+        return frames
 
     def _linger(self) -> None:
         """Discard what still comes: unread, it would make the kernel reset what we said."""

@@ -18,6 +18,7 @@ from grok_rt import events
 from grok_rt._asking import GrokAsker, keeping
 from grok_rt._configurer import GrokConfigurer
 from grok_rt._connection import Connection
+from grok_rt._inbox import Inbox
 from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
 from grok_rt._liveness import Limits
@@ -25,7 +26,6 @@ from grok_rt._notebook import client_card
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._questions import Questions
-from grok_rt._queues import Inbox
 from grok_rt._receiver import GrokReceiver
 from grok_rt._reconnect import Reconnect
 from grok_rt._sender import check_event, check_sound

@@ -22,7 +22,7 @@ import pytest
 
 from grok_rt import GrokClient, _codec, errors, events, models
 from grok_rt._framing import TEXT, Frame
-from grok_rt._queues import Outbox
+from grok_rt._outbox import Outbox
 from grok_rt._transport import Transport
 from grok_rt.audio import AudioFormat
 from grok_rt.simulator import loopback

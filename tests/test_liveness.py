@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grok_rt._inbox import Inbox
 from grok_rt._liveness import Backlog, Keepalive
-from grok_rt._queues import Inbox
 from grok_rt.events import Opened
 
 SECONDS = st.floats(0.01, 100)

@@ -28,7 +28,7 @@ from grok_rt.recording._playback import Playback, Track, formats_in, seconds_of
 from grok_rt.recording._wave import StereoWave
 
 if TYPE_CHECKING:
-    from grok_rt._queues import Arrival, Inbox
+    from grok_rt._inbox import Arrival, Inbox
     from grok_rt.client import GrokClient
 
 __all__ = ["Recorder", "record"]

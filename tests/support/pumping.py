@@ -11,8 +11,8 @@ from callers import SOON, waits_in
 
 from grok_rt import events
 from grok_rt._handlers import Handlers
+from grok_rt._inbox import Inbox
 from grok_rt._pump import Pump
-from grok_rt._queues import Inbox
 from grok_rt._receiver import Expectation
 from grok_rt.errors import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from grok_rt._connection import Connection
 from grok_rt._framing import CLOSE, PING, PONG, TEXT, Frame, close_payload
+from grok_rt._inbox import Inbox
 from grok_rt._liveness import Limits
-from grok_rt._queues import Inbox
 from grok_rt._session import Declared, Session
 from grok_rt.errors import ConnectionClosedError
 from grok_rt.events import Closed, Event
