@@ -161,36 +161,62 @@ def test_a_forged_record_is_an_error() -> None:
                 stream.recv(10)
 
 
+class InMemory:
+    """A carrier whose other end, a server's TLS, is in the test's hands."""
+
+    is_ready = False
+
+    def __init__(self) -> None:
+        self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.server = server_context().wrap_bio(self._incoming, self.outgoing, server_side=True)
+        self.stream = TLSSocket(self, trusting(), "localhost")
+        self.stream.handshake()
+        self.buffer = memoryview(bytearray(100))
+        while self.stream.is_ready:  # session tickets
+            assert self.stream.take_into(self.buffer) is None
+
+    def sendall(self, data: bytes) -> None:
+        self._incoming.write(data)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.server.do_handshake()
+
+    def recv(self, size: int) -> bytes:
+        raise AssertionError
+
+    def take_into(self, buffer: memoryview) -> int:
+        data = self.outgoing.read(len(buffer))
+        assert data, "a real one would block"
+        buffer[: len(data)] = data
+        return len(data)
+
+
 def test_a_forgery_in_the_same_packet_waits_its_turn() -> None:
     """Good bytes and a forged record that arrive together: first the bytes, then the error."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = server_context().wrap_bio(incoming, outgoing, server_side=True)
-
-    class Carrier:
-        """The server's end, in memory."""
-
-        is_ready = False
-
-        def sendall(self, data: bytes) -> None:
-            incoming.write(data)
-            with contextlib.suppress(ssl.SSLWantReadError):
-                server.do_handshake()
-
-        def recv(self, size: int) -> bytes:
-            raise AssertionError
-
-        def take_into(self, buffer: memoryview) -> int:
-            data = outgoing.read(len(buffer))
-            buffer[: len(data)] = data
-            return len(data)
-
-    stream = TLSSocket(Carrier(), trusting(), "localhost")
-    stream.handshake()
-    server.write(b"genuine")
-    outgoing.write(b"\x17\x03\x03\x00\x20" + bytes(32))
-    assert stream.recv(100) == b"genuine"
+    end = InMemory()
+    end.server.write(b"genuine")
+    end.outgoing.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert end.stream.recv(100) == b"genuine"
+    assert end.stream.is_ready  # though nothing more will ever come
     with pytest.raises(ssl.SSLError):
-        stream.recv(100)
+        end.stream.recv(100)
+
+
+def test_one_read_at_a_time() -> None:
+    """Half a record is nothing yet, and no reason to block; what is at hand is no reason to read."""
+    end, buffer = InMemory(), memoryview(bytearray(3))
+    end.server.write(b"halves")
+    record = end.outgoing.read()
+    end.outgoing.write(record[:9])
+    assert end.stream.take_into(buffer) is None
+    assert not end.stream.is_ready
+    end.outgoing.write(record[9:])
+    assert (end.stream.take_into(buffer), bytes(buffer)) == (3, b"hal")
+    assert end.stream.is_ready
+    assert (end.stream.take_into(buffer), bytes(buffer)) == (3, b"ves")
+    while end.stream.is_ready:
+        assert end.stream.take_into(buffer) is None
+    end.server.write(b"x")
+    assert end.stream.take_into(buffer) == 1
 
 
 @contextlib.contextmanager

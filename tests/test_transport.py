@@ -287,6 +287,7 @@ def test_what_was_whole_before_a_breach_is_not_lost() -> None:
     with listening(talk) as port, connected(port) as transport:
         take = Taker(transport)
         assert [take(), take()] == good
+        assert transport.is_ready  # though nothing more will come
         for _ in range(2):
             with pytest.raises(RemoteProtocolError):
                 take()
