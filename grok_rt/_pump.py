@@ -362,10 +362,9 @@ class Pump:
             with self._leading():
                 while not self._ended:
                     for event in self._inbox.take_batch():
-                        if self._discarding and not isinstance(event, events.Closed):
-                            continue
-                        for failed in self._hear(event):
-                            self._report(failed, event)
+                        if not self._discarding or isinstance(event, events.Closed):
+                            for failed in self._hear(event):
+                                self._report(failed, event)
         finally:
             self._inbox.leave()
             self._let_go(hold)

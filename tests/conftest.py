@@ -1,4 +1,4 @@
-"""What every test gets: no thread, socket or pipe may outlive it, and a choice of Hypothesis profile.
+"""What every test gets: no thread, socket or pipe may outlive it; a choice of Hypothesis profile.
 
 Set `CI` in the environment for the reproducible profile.
 """

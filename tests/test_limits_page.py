@@ -25,6 +25,7 @@ from grok_rt import (
     _notebook,
     _pump,
     _question,
+    _reading,
     _session,
     _tooling,
     _transport,
@@ -124,6 +125,7 @@ LIMITS = ARGUMENTS | {
     },
     "a pause": _session._PAUSE,
     "look for a pause": _connection._LOOK_AGAIN,
+    "rest of reading beside start()": _reading._STAY,
     # tools
     "tool(timeout=)": attrs.fields_dict(Tool)["timeout"].default,
     "grace beyond a tool's timeout": _tooling._GRACE,

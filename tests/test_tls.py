@@ -202,7 +202,7 @@ def test_a_forgery_in_the_same_packet_waits_its_turn() -> None:
 
 
 def test_one_read_at_a_time() -> None:
-    """Half a record is nothing yet, and no reason to block; what is at hand is no reason to read."""
+    """Half a record is nothing yet, and does not block; what is at hand is taken without a read."""
     end, buffer = InMemory(), memoryview(bytearray(3))
     end.server.write(b"halves")
     record = end.outgoing.read()
