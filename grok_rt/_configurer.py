@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grok_rt import events
+from grok_rt._numbers import timeout_of
 from grok_rt._settings import session_config
 from grok_rt._unset import UNSET
 from grok_rt.errors import AudioError, DeadlineExceeded
@@ -51,7 +52,7 @@ class GrokConfigurer:
             ConnectionClosed: the session has ended.
         """
         wanted = self.config if config is None else config
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout_of(timeout, endless=False)
 
         def update(_: Connection) -> None:
             self._lifecycle.await_line(max(0.0, deadline - time.monotonic()))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import math
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from grok_rt import events
+from grok_rt._numbers import timeout_of
 from grok_rt._unset import UNSET
 from grok_rt.answer import Answer
 from grok_rt.errors import ConcurrencyError, DeadlineExceeded, GrokError
@@ -48,14 +48,8 @@ class Patience:
         self.timeout = timeout
         self._deadline: float | None = None
         self._paused_at: float | None = None
-        if timeout is None:
-            return
-        if not isinstance(timeout, (int, float)):
-            raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
-        if math.isnan(timeout):
-            raise ValueError("a timeout is a number of seconds, not NaN")
-        if timeout <= threading.TIMEOUT_MAX:
-            self._deadline = time.monotonic() + timeout
+        if (seconds := timeout_of(timeout)) is not None:
+            self._deadline = time.monotonic() + seconds
 
     def left(self) -> float | None:
         """How many are left."""

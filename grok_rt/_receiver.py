@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from grok_rt import events
 from grok_rt._handlers import check_class
+from grok_rt._numbers import timeout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ class GrokReceiver(ABC):
             Exception: the first exception of a handler, once all have heard the event.
         """
         self._require_connection()
-        return self._pump.recv(timeout)
+        return self._pump.recv(timeout_of(timeout))
 
     def __iter__(self) -> Iterator[events.Event]:
         """Yield each event once its handlers have heard it, up to `Closed`.
@@ -137,6 +138,11 @@ class GrokReceiver(ABC):
             DeadlineExceeded, ConnectionClosed, ConcurrencyError: as `wait_for`.
         """
         check_class(event_class)
+        if predicate is not None and not callable(predicate):  # no event might ever ask it
+            raise TypeError(
+                f"a predicate is a function of the event, not {predicate!r}; seconds are timeout="
+            )
+        timeout = timeout_of(timeout)
         self._require_connection()
         expected = Expectation(event_class, predicate)
         self._pump.refuse_in_handler(str(expected))

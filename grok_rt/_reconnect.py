@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from grok_rt import events
+from grok_rt._numbers import is_number
 from grok_rt.errors import (
     AuthenticationFailed,
     ConnectFailed,
@@ -35,10 +36,6 @@ __all__ = ["Outage", "Reconnect"]
 #: Close codes, and the types of errors after which the server closes, that are no one's last word.
 _CAUSES = frozenset({1001, 1006, 1011, 1012, 1013, 1014, "internal_error", "max_duration"})
 _BUSY = (408, 425, 429)  # and every 5xx: refusals that may pass
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _as_set(causes: Iterable[int | str]) -> frozenset[int | str]:
@@ -76,11 +73,11 @@ class Reconnect:
         """Refuse what makes no sense."""
         for name in ("attempts", "budget", "roll_over_after"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value > 0):
+            if value is not None and not (is_number(value) and value > 0):
                 refuse(name, value, "None, or more than nothing")
         for name in ("backoff", "max_backoff", "audio_grace"):
             value = getattr(self, name)
-            if not (_is_number(value) and value >= 0):
+            if not (is_number(value) and value >= 0):
                 refuse(name, value, "a number of seconds")
 
     def retries(self, cause: BaseException) -> bool:

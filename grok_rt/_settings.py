@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grok_rt._numbers import is_number
 from grok_rt._reconnect import Reconnect
 from grok_rt.models import SessionConfig
 from grok_rt.models._limits import refuse, whole
@@ -66,6 +67,5 @@ def reconnect_policy(reconnect: object) -> Reconnect | None:
 
 
 def _seconds(field: str, value: object, what: str = "a number of seconds") -> None:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not plain or not 0 <= value <= _LONGEST:  # type: ignore[operator]
+    if not (is_number(value) and 0 <= value <= _LONGEST):
         refuse(field, value, f"{what} from 0 to {_LONGEST}")

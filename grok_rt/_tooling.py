@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from grok_rt._handlers import Handlers
     from grok_rt._inbox import Inbox
+    from grok_rt.conversation import Conversation
     from grok_rt.models import GrokToolDefinition, SessionConfig
     from grok_rt.tools import Outcome
 
-__all__ = ["ToolDecorator", "Tooling", "told"]
+__all__ = ["ToolDecorator", "Tooling", "told", "warn_of_stranger"]
 
 log = logging.getLogger("grok_rt")
 
@@ -160,13 +161,33 @@ class Tooling:
         return self._box.add(tool)
 
 
-def told(result: object) -> str:
+def told(call_id: object, result: object) -> str:
     """A result given by hand, as the model reads it.
 
     Raises:
+        TypeError: that is no call's id.
         LocalProtocolError: it is neither text nor JSON.
     """
+    if not isinstance(call_id, str):
+        raise TypeError(f"a call's id is a string, as in event.call.call_id, not {call_id!r}")
     try:
         return as_text(result)
     except (TypeError, ValueError, OverflowError) as error:
         raise LocalProtocolError(f"a result must be text or JSON: {error}") from error
+
+
+def warn_of_stranger(call_id: str, conversation: Conversation) -> None:
+    """Log that nobody was heard to make a call.
+
+    It may be one of an earlier session, which the service still knows; else it will be refused.
+    """
+    calls = [(turn.call, turn.has_output) for turn in conversation if turn.call is not None]
+    if all(call.call_id != call_id for call, _ in calls):
+        still_open = [
+            f"{call.call_id!r} of {call.name}" for call, answered in calls if not answered
+        ]
+        log.warning(
+            "a result was sent for %r, but no such call has been heard; open: %s",
+            call_id,
+            ", ".join(still_open) or "none",
+        )

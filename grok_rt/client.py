@@ -23,6 +23,7 @@ from grok_rt._lifecycle import Lifecycle, State
 from grok_rt._listener import GrokListener, HandlerKeywords
 from grok_rt._liveness import Limits
 from grok_rt._notebook import client_card
+from grok_rt._numbers import timeout_of
 from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt._pump import Pump
 from grok_rt._questions import Questions
@@ -31,7 +32,7 @@ from grok_rt._reconnect import Reconnect
 from grok_rt._sender import check_event, check_sound
 from grok_rt._session import Session
 from grok_rt._settings import check_times, reconnect_policy, session_config
-from grok_rt._tooling import ToolDecorator, Tooling, told
+from grok_rt._tooling import ToolDecorator, Tooling, told, warn_of_stranger
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS
 from grok_rt.conversation import Conversation
@@ -206,7 +207,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         state, in a handler too, any number of times. Events that had arrived can still be
         taken; `Closed` is the last. A code that must not be sent is a `LocalProtocolError`.
         """
-        limit = self._close_timeout if timeout is None else timeout
+        limit = self._close_timeout if timeout is None else timeout_of(timeout, endless=False)
         deadline = time.monotonic() + limit
         self._lifecycle.close(code, reason, limit)
         self._tooling.close(max(0.0, deadline - time.monotonic()))
@@ -336,7 +337,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
 
         The output is held until the response that called is done, as the service demands;
         when the last open call of that response has its answer, all outputs go out, then one
-        `response.create`.
+        `response.create`. A warning is logged if nobody was heard to make that call.
 
         Args:
             call_id: the call's id, from `FunctionCalled`.
@@ -348,10 +349,9 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
             TypeError: the id is no string.
             ConnectionClosed: the session has ended.
         """
-        if not isinstance(call_id, str):
-            raise TypeError(f"a call's id is a string, as in event.call.call_id, not {call_id!r}")
-        text = told(result)
+        text = told(call_id, result)
         self._lifecycle.through(lambda connection: connection.tool_result(call_id, text))
+        warn_of_stranger(call_id, self._conversation)
 
     def cancel_response(self) -> None:
         """Stop the reply that is being made; harmless when there is none.

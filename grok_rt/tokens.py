@@ -16,6 +16,7 @@ from grok_rt._line import open_line
 from grok_rt._line.http import BODY_PATIENCE, Answer, NotHTTP, read_answer, read_head
 from grok_rt._line.refusals import Purpose, refused, unreachable
 from grok_rt._line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
+from grok_rt._numbers import timeout_of
 from grok_rt._opening import ApiKey, credential, default_url
 from grok_rt._secret import Token
 from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed
@@ -65,7 +66,7 @@ def create(
     if expires_after not in LIFETIMES:
         raise ConfigError(f"expires_after: 1 to 3600 whole seconds, not {expires_after!r}.")
     expires_after = int(expires_after)
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout_of(timeout, endless=False)
     target = Target.parse(_endpoint(url), allow_insecure=allow_insecure, schemes=HTTP)
     key = credential(api_key)
     if isinstance(key, Token):

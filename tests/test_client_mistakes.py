@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from scripted import GREETING, SOON, ScriptedTransport
 
-from grok_rt import GrokClient, SessionConfig, events
+from grok_rt import GrokClient, SessionConfig, events, tokens
 from grok_rt.errors import (
     AudioError,
     ConfigError,
@@ -24,6 +24,7 @@ from grok_rt.errors import (
     ConnectionClosedOK,
     LocalProtocolError,
 )
+from grok_rt.models import GrokToolDefinition
 from grok_rt.simulator import Script, Simulator, loopback
 
 KEY = "key"
@@ -65,6 +66,24 @@ SENT: list[tuple[str, Callable[[Any], object], type[Exception], str]] = [
     ("client's", lambda c: c.on(events.ResponseCreate), TypeError, "never heard"),
     ("waited", lambda c: c.wait_for(events.ResponseCreate, timeout=1), TypeError, "never heard"),
     ("awaited", lambda c: c.wait_for("response.done", timeout=1), TypeError, "keyed by"),
+    (
+        "seconds as predicate",
+        lambda c: c.wait_for(events.ResponseDone, 5),
+        TypeError,
+        "a function of the event, not 5; seconds are timeout=",
+    ),
+    *(
+        (f"a bool for {name}", call, TypeError, "a timeout is a number of seconds.*, not True")
+        for name, call in {
+            "ask": lambda c: c.ask("?", timeout=True),
+            "stream": lambda c: c.stream("?", timeout=True),
+            "recv": lambda c: c.recv(timeout=True),
+            "wait_for": lambda c: c.wait_for(events.ResponseDone, timeout=True),
+            "update_session": lambda c: c.update_session(timeout=True),
+            "close": lambda c: c.close(timeout=True),
+            "a token": lambda c: tokens.create("key", timeout=True),
+        }.items()
+    ),
 ]
 
 
@@ -99,6 +118,32 @@ def test_a_result_for_no_call_leaves_a_response_alone() -> None:
         assert "response.create" not in transport.types
         transport.hears({"type": "response.done", "response": {"id": "r1"}})
         transport.wait(lambda line: "response.create" in line.types)
+
+
+def test_a_result_for_no_call_is_told(grok: GrokClient, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be one of an earlier session, so it is sent; the log names the calls that are open."""
+    grok.send_tool_result("call-nobody-made", "done")
+    assert "for 'call-nobody-made', but no such call has been heard; open: none" in caplog.text
+
+
+def test_a_result_for_another_call_names_the_open_ones(caplog: pytest.LogCaptureFixture) -> None:
+    """Who mistakes an id learns which there are; of a right one nothing is said."""
+    definition = GrokToolDefinition.function("weather", "The weather.", {"type": "object"})
+    config = SessionConfig.wideband().with_tools([definition])
+    script = Script().calls("weather", city="Oslo").says("It is {output}.")
+    calls: list[str] = []
+
+    def answer(event: events.FunctionCalled) -> None:
+        calls.append(event.call.call_id)
+        client.send_tool_result(event.call.call_id + "?", "wrong")
+        client.send_tool_result(event.call.call_id, "cold")
+
+    transport = loopback(script, instant=True)
+    with GrokClient(KEY, config=config, transport=transport, on_function_call=answer) as client:
+        client.ask("How warm is it?", timeout=SOON)
+    (told,) = caplog.messages
+    assert f"for '{calls[0]}?'" in told
+    assert told.endswith(f"open: '{calls[0]}' of weather")
 
 
 def test_start_is_refused_once_the_session_is_over() -> None:

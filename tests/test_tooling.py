@@ -458,7 +458,7 @@ def test_two_tools_of_one_name() -> None:
 @given(JSON)
 def test_a_result_is_text_or_json(value: Any) -> None:
     """Text goes as it is; everything else as the JSON that means it."""
-    text = told(value)
+    text = told("call", value)
     assert text == value if isinstance(value, str) else msgspec.json.decode(text) == value
 
 
@@ -466,4 +466,4 @@ def test_a_result_is_text_or_json(value: Any) -> None:
 def test_a_result_that_is_neither(value: object) -> None:
     """What cannot be JSON is refused in the caller."""
     with pytest.raises(LocalProtocolError, match="text or JSON"):
-        told(value)
+        told("call", value)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NoReturn
 
+from grok_rt._numbers import is_number
 from grok_rt._unset import UNSET
 from grok_rt.errors import ConfigError
 
@@ -32,8 +33,7 @@ def text(field: str, value: object) -> None:
 def number(field: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
     """A finite number from `low` to `high`."""
     bounds = "" if math.isinf(low) else f" from {low:g} to {high:g}"
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not plain or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type, operator]
+    if not (is_number(value) and math.isfinite(value) and low <= value <= high):
         refuse(field, value, f"a finite number{bounds}")
 
 

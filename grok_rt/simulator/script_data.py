@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from grok_rt._numbers import is_number
 from grok_rt.errors import ConfigError
 
 __all__ = ["Rule", "Step", "steps_of"]
@@ -97,7 +98,7 @@ def _verb(verb: str, value: Any, fields: dict[str, Any], where: str) -> Iterator
     for name, words in fields.items():
         _text(words, f"{where}, {name}")
     if verb == "waits":
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if not (is_number(value) and value >= 0):
             _wrong(where, "a number of seconds", value)
         yield verb, (value,), {}
     elif verb in ("then", "fails") and value is True:

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
+from grok_rt._numbers import is_number
 from grok_rt.audio import AudioFormat, pcm16
 from grok_rt.simulator.behaviour import LIVE, Behaviour
 from grok_rt.simulator.reading import Refused, checked, needed, optional, strings
@@ -276,7 +277,7 @@ def _check(session: Wire) -> None:
             checked(value, kind, _param(typed_path))
     for path, (low, high) in _RANGES.items():
         value = _dig(session, path)
-        if value is not None and not (_is_number(value) and low <= value <= high):
+        if value is not None and not (is_number(value) and low <= value <= high):
             raise Refused(
                 f"{_param(path)} must be a number from {low} to {high}", param=_param(path)
             )
@@ -386,7 +387,3 @@ def _dig(value: Any, path: tuple[str, ...]) -> Any:
 
 def _param(path: tuple[str, ...]) -> str:
     return ".".join(("session", *path))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

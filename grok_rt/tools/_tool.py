@@ -14,6 +14,7 @@ from typing import Any, TypeVar, overload
 import attrs
 import msgspec
 
+from grok_rt._numbers import is_number
 from grok_rt.errors import ToolError
 from grok_rt.models import GrokToolDefinition
 from grok_rt.models.tools import RESERVED_NAMES
@@ -306,14 +307,13 @@ def _options_of(attribute: object) -> _Options | None:
 
 
 def _check(function: object, name: object, timeout: object) -> None:
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if not callable(function):
         msg = f"{function!r} is not a function"
     elif not isinstance(name, str) or not _NAME.fullmatch(name):
         msg = f"tool name {name!r} must be 1 to 64 of a-z, A-Z, 0-9, _ and -; say name=…"
     elif name in RESERVED_NAMES:
         msg = f"tool name {name!r} is what the service calls a tool of its own; choose another"
-    elif not is_number or not 0 < timeout <= threading.TIMEOUT_MAX:  # type: ignore[operator]
+    elif not (is_number(timeout) and 0 < timeout <= threading.TIMEOUT_MAX):
         msg = f"tool {name!r}: timeout must be a positive number of seconds, not {timeout!r}"
     elif _is(function, inspect.iscoroutinefunction, inspect.isasyncgenfunction):
         msg = f"tool {name!r} is async; tools run in threads, write a plain function"

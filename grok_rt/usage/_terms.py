@@ -7,6 +7,7 @@ from datetime import date
 
 import attrs
 
+from grok_rt._numbers import is_number
 from grok_rt.models._limits import refuse
 
 __all__ = ["PRICES", "Budget", "Prices", "Reading"]
@@ -67,9 +68,9 @@ class Budget:
         """Refuse what makes no sense."""
         for name in ("usd", "minutes", "tokens"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value > 0):
+            if value is not None and not (is_number(value) and value > 0):
                 refuse(f"Budget.{name}", value, "None, or a number above 0")
-        if self.warn_at is not None and not (_is_number(self.warn_at) and 0 < self.warn_at < 1):
+        if self.warn_at is not None and not (is_number(self.warn_at) and 0 < self.warn_at < 1):
             refuse("Budget.warn_at", self.warn_at, "None, or a share between 0 and 1")
         if not list(self.limits()):
             refuse("Budget", self, "given a limit, as in Budget(usd=0.50)")
@@ -116,7 +117,3 @@ class Reading:
 
     def __str__(self) -> str:
         return f"${self.usd:.3f}: {self.minutes:.2f} minutes, {self.tokens} tokens"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
