@@ -102,6 +102,24 @@ def test_a_call_of_what_was_declared_before_is_still_answered() -> None:
         assert "by_hand" in grok._tooling.declared
 
 
+def test_a_misspelt_call_of_a_script_does_not_let_ask_wait(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It fails at once; `on_error` and the log name what was meant."""
+    failures: list[events.Failure] = []
+    with client(Script().calls("wether").says("{output}"), on_error=failures.append) as grok:
+
+        @grok.tool
+        def weather() -> str:
+            """Never called."""
+            return "cold"
+
+        assert grok.ask("?", timeout=SOON).status == "failed"
+    (failure,) = failures
+    assert failure.message.endswith("has declared only 'weather'; did you mean 'weather'?")
+    assert failure.message in caplog.text
+
+
 def test_a_tool_that_fails_is_told_to_both_sides(caplog: pytest.LogCaptureFixture) -> None:
     """The model hears that it failed, `on_error` and the log hear why."""
     failures: list[events.Failure] = []

@@ -7,6 +7,8 @@ thread.
 
 from __future__ import annotations
 
+import difflib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -27,6 +29,8 @@ __all__ = [
     "mind_of",
     "truth",
 ]
+
+_logger = logging.getLogger("grok_rt.simulator")
 
 
 @attrs.frozen
@@ -174,8 +178,30 @@ class Attentive:
         return self._mind.transcript()
 
     def reply(self, prompt: Prompt) -> Reply:
-        """The response that is to be given now."""
-        return self._mind.reply(self.context(prompt))
+        """The response that is to be given now.
+
+        A call that its client would never answer is told; it fails the response where the client
+        has declared others, and is let pass where a test may be the client, by hand.
+        """
+        context = self.context(prompt)
+        reply = self._mind.reply(context)
+        declared = [tool["name"] for tool in context.tools]
+        if problem := _undeclared(reply.calls, declared):
+            _logger.warning("%s", problem)
+            if declared:
+                return attrs.evolve(reply, calls=(), failure=Failure(problem))
+        return reply
+
+
+def _undeclared(calls: Sequence[Call], declared: Sequence[str]) -> str:
+    """What is wrong with the first call of a function that the client has not declared."""
+    for call in calls:
+        if call.name not in declared and not (call.by_service or call.by_mcp):
+            near = difflib.get_close_matches(call.name, declared, 1)
+            advice = f"; did you mean {near[0]!r}?" if near else ""
+            known = f"only {', '.join(map(repr, declared))}" if declared else "no function"
+            return f"{call.name!r} is called, but the client has declared {known}{advice}"
+    return ""
 
 
 @runtime_checkable

@@ -91,7 +91,10 @@ class Script:
         return self._begin(Reply(text, packets=tuple(packets)))
 
     def calls(self, tool: str, /, **arguments: Any) -> Script:
-        """Call a client's function, in the response that `says` or `calls` before it began."""
+        """Call a client's function, in the response that `says` or `calls` before it began.
+
+        One that the client has not declared is logged, and fails the response if others are.
+        """
         return self._call(Call(tool, arguments))
 
     def searches(self, query: str, *, by: str = "web_search") -> Script:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from grok_rt.errors import ConfigError
 from grok_rt.simulator import faults as f
 from grok_rt.simulator.behaviour import LIVE, Behaviour
+from grok_rt.simulator.brain import mind_of
 from grok_rt.simulator.clock import Clock
 from grok_rt.simulator.hearing import ENERGY, Hearing
 from grok_rt.simulator.mint import Mint
@@ -83,6 +84,7 @@ class Simulator:
 
     Raises:
         ConfigError: what is no fault; one that needs a certificate of ours, and `ssl_context`.
+        TypeError: no script, and no function.
         MissingExtra: at `start`, for `tls`, when `trustme` is not installed.
     """
 
@@ -117,6 +119,7 @@ class Simulator:
         """The service's end of the sessions, in the order they were opened; the newest `kept`."""
         self.authority: bytes | None = None
         """With `tls`: the certificate of who signed ours, as PEM; once it has started."""
+        mind_of(script)  # what is no brain would fail in each session
         self._script = script
         self._address = (host, port)
         self._api_key = api_key

@@ -8,6 +8,7 @@ import pytest
 from virtual_talk import MANUAL, Talk, only
 
 from grok_rt.audio import AudioClip, pcm16
+from grok_rt.simulator import Simulator
 from grok_rt.simulator.brain import Call, Context, Prompt, Reply, mind_of, truth
 from grok_rt.simulator.script import Script
 
@@ -84,6 +85,8 @@ def test_what_is_no_brain() -> None:
     for wrong in ("Hello", Script):
         with pytest.raises(TypeError, match="a brain is a Script or a function"):
             mind_of(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a brain is a Script or a function"):
+            Simulator(wrong)  # type: ignore[arg-type]
 
 
 def test_recorded_speech_is_spoken_as_it_was(question: AudioClip) -> None:
@@ -118,3 +121,34 @@ def test_a_function_is_spared_what_the_service_does_itself() -> None:
     """Who meddles with a search of the service gets its apology, whatever the brain."""
     meddled = Context(Prompt(meddled=True))
     assert mind_of(lambda _: "No.").reply(meddled).text.startswith("I am sorry")
+
+
+def test_a_call_that_was_never_declared_fails_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody would answer it: the error names it, the functions there are, and the nearest."""
+    talk = Talk(Script().says("Let me see.").calls("lmap").says("On."))
+    talk.send("session.update", session={"tools": [TOOL]})
+    turn = answer(talk, "Lamp!")
+    assert words(turn) == ["Let me see."]
+    assert only(turn, "response.function_call_arguments.done") == []
+    (error,) = only(turn, "error")
+    assert error["error"]["message"] == (
+        "'lmap' is called, but the client has declared only 'lamp'; did you mean 'lamp'?"
+    )
+    assert turn[-1]["response"]["status"] == "failed"
+    assert caplog.messages == [error["error"]["message"]]
+    assert words(answer(talk, "And now?")) == ["On."]
+
+
+def test_who_plays_the_client_by_hand_need_not_declare(caplog: pytest.LogCaptureFixture) -> None:
+    """Without any function declared a call goes out, and the log says what is missing."""
+    turn = answer(Talk(Script().calls("lamp")), "Lamp!")
+    assert len(only(turn, "response.function_call_arguments.done")) == 1
+    assert caplog.messages == ["'lamp' is called, but the client has declared no function"]
+
+
+def test_what_the_service_does_itself_is_never_declared(caplog: pytest.LogCaptureFixture) -> None:
+    """Searches and MCP tools are the service's to answer."""
+    talk = Talk(Script().searches("cats").says("Many.").asks("find", output="3").says("Three."))
+    talk.send("session.update", session={"tools": [TOOL]})
+    assert words(answer(talk, "Cats?")) == ["Many.", "Three."]
+    assert caplog.messages == []
