@@ -47,10 +47,11 @@ class GrokAsker(GrokSender):
     def ask(self, prompt: Prompt, timeout: float | None = 60.0) -> Answer:
         """Ask one question and wait for the whole answer; tools run meanwhile.
 
-        Text is sent as it is. Sound (a clip, the path of a sound file, or a source) is converted
-        to the session's input format and streamed at the pace of speech, until the server has
-        heard its end; in manual mode it is sent as it is and committed. A source is read until
-        it ends or the server has answered, and cannot be asked again.
+        Text is sent as it is; a warning is logged if it names a sound file. Sound (a clip, the
+        `Path` of a sound file, or a source) is converted to the session's input format and
+        streamed at the pace of speech, until the server has heard its end; in manual mode it is
+        sent as it is and committed. A source is read until it ends or the server has answered,
+        and cannot be asked again.
 
         A client asks one question at a time, in order of arrival, and none while something
         else is being said. (So a tool that asks its own client waits for itself.) A question

@@ -17,6 +17,7 @@ from grok_rt import events
 from grok_rt._answer_builder import AnswerBuilder
 from grok_rt._speech import Speech
 from grok_rt._unconfirmed import ASK_KEY
+from grok_rt.audio._clip import is_sound_file
 from grok_rt.errors import ConnectionClosed, ServerError
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 
@@ -99,6 +100,8 @@ class Question:
         self._tail_ms = None if self._manual else (pause or 0) + _TAIL_MS
         self._searches = any(tool.type != "function" for tool in config.tools)
         self._text = prompt if isinstance(prompt, str) else ""
+        if is_sound_file(self._text):  # no error: whoever types the questions may mean the words
+            log.warning("asking the text %r; Path(%r) would ask that sound file", prompt, prompt)
         self._speech = None if isinstance(prompt, str) else Speech(prompt, self._input)
         self._lock = threading.Lock()  # around the builder: the pump and the feeder use it
         self._builder: AnswerBuilder | None = None

@@ -24,6 +24,8 @@ __all__ = ["Speech"]
 #: The loudest sample of silence, of 32768 (-60 dBFS); in a clip's tail, its part of the loudest.
 _SILENCE = 33
 _TAIL_PART = 100
+#: No voice is told from a click in less, so no server would ever answer.
+_SHORTEST_MS = 20
 
 
 class Speech:
@@ -37,7 +39,7 @@ class Speech:
         format: the session's input format, which it is converted to.
 
     Raises:
-        AudioError: the sound cannot be read or converted, or is a clip of silence.
+        AudioError: the sound cannot be read or converted, or is a clip without speech.
         TypeError: no such prompt.
     """
 
@@ -51,6 +53,7 @@ class Speech:
             clip = prompt if isinstance(prompt, AudioClip) else AudioClip.open(prompt)
             self._clip = clip.to(format)
             self._ends_at = _end_of_speech(self._clip)
+            _check_heard(clip, self._ends_at, format)
         elif isinstance(prompt, Source):
             self._source = _Converted(prompt, format)
         else:
@@ -73,14 +76,13 @@ class Speech:
             sent: bytes that were sent in all, with it.
 
         Raises:
-            AudioError: it is over, and was nothing but silence.
+            AudioError: it is over, and there was no speech in it.
         """
         if self._source is not None and self._ends_at is None:
             if _loudest(AudioClip(frame, self._format)) > _SILENCE:
                 self._loud_until = sent
             if self._source.is_over or not frame:
-                if not self._loud_until:
-                    raise _nothing(self._source)
+                _check_heard(self._source, self._loud_until, self._format)
                 self._ends_at = self._loud_until
         return self._ends_at
 
@@ -120,19 +122,26 @@ def _loudest(clip: AudioClip) -> int:
 
 
 def _end_of_speech(clip: AudioClip) -> int:
-    """How many bytes there are before the silence at the end.
-
-    Raises:
-        AudioError: there is nothing but silence.
-    """
+    """How many bytes there are before the silence at the end."""
     samples = clip.samples()
     loudest = _loudest(clip)
     if loudest <= _SILENCE:
-        raise _nothing(clip)
+        return 0
     quiet = max(_SILENCE, loudest // _TAIL_PART)
     end = next(at for at in range(len(samples), 0, -1) if abs(samples[at - 1]) > quiet)
     return end * clip.format.sample_bytes
 
 
-def _nothing(speech: object) -> AudioError:
-    return AudioError(f"{speech!r} holds nothing but silence: there is nothing to answer")
+def _check_heard(speech: object, end: int, format: AudioFormat) -> None:
+    """Refuse what ends, after that many bytes, without having said anything.
+
+    Raises:
+        AudioError: it did.
+    """
+    if not end:
+        raise AudioError(f"{speech!r} holds nothing but silence: there is nothing to answer")
+    if end < format.frame_bytes(_SHORTEST_MS):
+        raise AudioError(
+            f"{speech!r} holds {format.duration(end) * 1000:.2g} ms of sound: "
+            "too short for anybody to hear a voice in it"
+        )

@@ -185,6 +185,20 @@ def test_a_refused_question_raises(part: int) -> None:
         assert grok.state == "open"
 
 
+def test_the_name_of_a_sound_file_is_text_but_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever types the questions may mean the words; whoever wrote the program did not."""
+    path = tmp_path / "question.wav"
+    path.touch()
+    with client(Peer(latency=0, pace=math.inf)) as grok:
+        assert grok.ask(str(path), timeout=PATIENT).text == f"You said: {path}"
+        grok.ask(f"What is {path}?", timeout=PATIENT)
+    assert caplog.messages == [
+        f"asking the text {str(path)!r}; Path({str(path)!r}) would ask that sound file"
+    ]
+
+
 @pytest.mark.parametrize(
     ("prompt", "timeout", "error", "says"),
     [

@@ -61,6 +61,15 @@ def test_what_was_silence_to_its_end_is_refused() -> None:
             ends(Speech(IteratorSource(pieces, pcm16()), pcm16()))
 
 
+def test_what_is_too_short_for_a_voice_is_refused() -> None:
+    """No server would notice it, so that the question would wait for ever."""
+    with pytest.raises(AudioError, match=r"<AudioClip .* holds 0\.042 ms of sound: too short"):
+        Speech(AudioClip(b"abc"), pcm16())
+    with pytest.raises(AudioError, match=r"<AudioClip .* holds 19 ms of sound: too short"):
+        Speech(AudioClip(LOUD[:912] + QUIET * 9), pcm16())
+    assert ends(Speech(AudioClip(LOUD), pcm16()))[-1] == 960
+
+
 def test_what_cannot_be_heard_is_refused_before_it_is_read() -> None:
     """Sound that nobody here can convert, and what is no sound."""
     with pytest.raises(AudioError, match="audio/opus"):

@@ -6,6 +6,7 @@ import array
 import contextlib
 import math
 import os
+import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from operator import mul
 from pathlib import Path
@@ -26,8 +27,24 @@ __all__ = ["SHIPPED", "AudioClip", "shipped"]
 _ENCODINGS: Final = {"audio/pcm": _wav.PCM, "audio/pcmu": _wav.ULAW, "audio/pcma": _wav.ALAW}
 
 
+# How files of sound begin, in so many bytes that no sound does.
+_FILES: Final = re.compile(
+    rb"(?:RIFF....WAVE|fLaC[\x00\x80]\x00\x00|OggS\x00\x02|ID3[\x02-\x04]\x00)", re.DOTALL
+)
+
+
 def _whole_bytes(data: bytes | bytearray | memoryview) -> bytes:
-    return data if isinstance(data, bytes) else bytes(memoryview(data))
+    try:
+        whole = data if isinstance(data, bytes) else bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(
+            f"a clip is made of bytes, not of a {type(data).__name__}: AudioClip.open() reads files"
+        ) from None
+    if _FILES.match(whole):
+        raise AudioError(
+            "these bytes are a file with its header, not sound alone: AudioClip.open() reads files"
+        )
+    return whole
 
 
 @attrs.frozen(repr=False)
@@ -40,6 +57,9 @@ class AudioClip:
     Attributes:
         data: the sound.
         format: what those bytes mean.
+
+    Raises:
+        AudioError: the bytes are a sound file, with its header.
     """
 
     data: bytes = attrs.field(converter=_whole_bytes)
@@ -189,6 +209,15 @@ _SUFFIXES: Final = frozenset(
 )
 
 
+def is_sound_file(text: str) -> bool:
+    """Whether a text is the name of a sound file that is there, and nothing else."""
+    if not text or re.search(r"\s", text):
+        return False
+    suffix = Path(text).suffix.lower()
+    is_name = suffix == ".wav" or suffix in _SUFFIXES
+    return is_name and os.path.isfile(text)  # noqa: PTH113 - Path's raises for what is no name
+
+
 def _read(file: bytes, name: str) -> AudioClip:
     encoding, rate, data = _containers.read(file, name)
     return AudioClip(data, _format_of(encoding, rate))
@@ -206,6 +235,8 @@ def open_blocks(
             of a file that breaks off being one.
         MissingExtra: reading it needs the extra ``audio``.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"the path of a sound file is a str or a Path, not {type(path).__name__}")
     name = repr(os.fspath(path))
     found: list[AudioFormat] = []
 

@@ -41,7 +41,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         examples=_EXAMPLES,
     )
     question = parser.add_mutually_exclusive_group(required=True)
-    question.add_argument("prompt", nargs="?", metavar="TEXT", help="the question; - reads stdin")
+    question.add_argument(
+        "words", nargs="*", default=(), metavar="TEXT", help="the question; - reads stdin"
+    )
     question.add_argument(
         "--file", type=Path, metavar="WAV", help="the question as a sound file, in place of TEXT"
     )
@@ -102,7 +104,11 @@ def _prompt(arguments: argparse.Namespace) -> str | AudioClip:
         from grok_rt import AudioClip
 
         return AudioClip.open(arguments.file)
-    text: str = arguments.prompt
+    from grok_rt.audio._clip import is_sound_file
+
+    text = " ".join(arguments.words)
+    if is_sound_file(text):
+        raise GrokError(f"{text} is a sound file: --file {text} asks it; - reads text from stdin")
     try:
         if text == "-":
             text = sys.stdin.buffer.read().decode()

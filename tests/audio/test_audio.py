@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import base64
+import io
 import itertools
 import math
 import pickle
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ import grok_rt
 from grok_rt import audio
 from grok_rt._unset import UNSET
 from grok_rt.audio import OPUS, PCMA, PCMU, AudioClip, AudioFormat, Converter, pcm16, shipped
+from grok_rt.audio._clip import is_sound_file
 from grok_rt.errors import AudioError, GrokError
 
 FORMATS = [PCMU, PCMA, pcm16(), pcm16(8000), pcm16(44100), AudioFormat("audio/pcm")]
@@ -214,6 +217,47 @@ def test_a_clip_is_its_bytes() -> None:
     assert clip.__buffer__(0).tobytes() == clip.data
     if sys.version_info >= (3, 12):
         assert memoryview(clip).tobytes() == clip.data
+
+
+@pytest.mark.parametrize("start", [b"RIFF\n\0\0\0WAVEfmt ", b"OggS\0\2", b"fLaC\0\0\0", b"ID3\4\0"])
+def test_a_file_is_no_sound(start: bytes) -> None:
+    """Its header would be heard as a click, and its rate would be a guess."""
+    with pytest.raises(AudioError, match=r"a file with its header.* AudioClip\.open\(\) reads"):
+        AudioClip(start + bytes(100))
+    assert AudioClip(b"\0\0" + start)
+
+
+@pytest.mark.parametrize("wrong", ["a.wav", Path("a.wav"), None])
+def test_a_clip_is_made_of_bytes(wrong: Any) -> None:
+    """Who means a file is told what opens one."""
+    kind = type(wrong).__name__
+    with pytest.raises(TypeError, match=rf"bytes, not of a {kind}: AudioClip\.open\(\) reads"):
+        AudioClip(wrong)
+
+
+@pytest.mark.parametrize("wrong", [b"RIFF", io.BytesIO(b"RIFF"), 5])
+def test_what_is_no_path(wrong: Any) -> None:
+    """Bytes and open files are no paths."""
+    kind = type(wrong).__name__
+    with pytest.raises(TypeError, match=f"path of a sound file is a str or a Path, not {kind}"):
+        AudioClip.open(wrong)
+
+
+@pytest.mark.parametrize("name", ["answer.wav", "ANSWER.WAV", "a.mp3"])
+def test_a_text_that_names_a_sound_file(name: str, tmp_path: Path) -> None:
+    """It has the suffix of one, no white space, and the file is there."""
+    path = tmp_path / name
+    assert not is_sound_file(str(path))
+    path.touch()
+    assert is_sound_file(str(path))
+    assert not is_sound_file(f"{path} ")
+    assert not is_sound_file(f"Play {path}")
+
+
+@pytest.mark.parametrize("text", ["", "\0.wav", "a" * 5000 + ".wav", "\udcff.wav", "a.txt", ".wav"])
+def test_a_text_that_names_none(text: str) -> None:
+    """Whatever is typed, nothing is raised."""
+    assert not is_sound_file(text)
 
 
 def test_half_samples_are_dropped() -> None:

@@ -166,6 +166,7 @@ MISTAKES = {
     "no text": (lambda: ["a\udcff"], "no text in UTF-8"),
     "no such file": (lambda: ["--file", "missing.wav"], "missing.wav"),
     "silence": (lambda: ["--file", _silence()], "silence"),
+    "a file as text": (lambda: [_silence()], "--file silence.wav asks it"),
     "no voice": (lambda: ["--voice", "", "Hm?"], "voice"),
     "no such folder": (lambda: ["--out", "missing/a.wav", "Hm?"], "missing/a.wav"),
     "no WAV": (lambda: ["--out", "a.mp3", "Hm?"], "name it .wav"),
@@ -190,6 +191,16 @@ def test_a_mistake_is_one_sentence(
     assert out == ""
     assert re.fullmatch(r"grok-rt: [^\n]+\n", err)
     assert named in err
+
+
+def test_a_question_without_quotation_marks(
+    serving: Serving, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words that the shell has taken apart are one question."""
+    serving()
+    monkeypatch.setenv("XAI_API_KEY", "test")
+    assert main(["ask", "Are", "you", "there?", "--voice", "Eve"]) == 0
+    assert capsys.readouterr().out == "You said: Are you there?\n"
 
 
 def test_stdin_that_is_no_text(
