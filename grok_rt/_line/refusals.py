@@ -185,7 +185,7 @@ def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
                 "in a program by ssl_context=ssl.create_default_context(cafile=...)."
             )
         else:
-            what, hint = error.verify_message, "Check the server, or ssl_context."
+            what, hint = error.verify_message, "Check the certificate of the server."
         return ConnectFailed(f"{server} has a certificate that is not trusted: {what}.", hint=hint)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return ConnectFailed(f"{server} closed during the TLS handshake.", hint=_CHECK_NETWORK)

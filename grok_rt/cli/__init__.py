@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grok_rt.cli import ask, demo, devices, doctor, report, simulate, talk, token
 from grok_rt.cli._output import visible
+from grok_rt.cli._words import in_our_words
 from grok_rt.errors import GrokError
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
     except GrokError as error:
-        print(f"grok-rt: {visible(' '.join(str(error).split()))}", file=sys.stderr)
+        text = in_our_words(" ".join(str(error).split()))
+        print(f"grok-rt: {visible(text)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         if threading.current_thread() is threading.main_thread():

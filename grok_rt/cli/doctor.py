@@ -9,6 +9,7 @@ import textwrap
 
 from grok_rt.cli._options import add_command, add_model, add_url, seconds
 from grok_rt.cli._output import Output
+from grok_rt.cli._words import in_our_words
 from grok_rt.errors import GrokError
 
 __all__ = ["add", "run"]
@@ -72,16 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for finding in findings:
             if finding.status == "failed":
-                failed.append(finding.check)
+                failed.append(f"{finding.check}: {finding.told.rstrip('.')}")
             output.record("check", **attrs.asdict(finding))
             if not arguments.json:
-                first, *rest = _wrapped(finding.told) + _wrapped(finding.advice)
+                first, *rest = _wrapped(finding.told) + _wrapped(in_our_words(finding.advice))
                 word, style = _SHOWN[finding.status]
                 output.line(f"{finding.check:17}{first}", begins=f"{word:9}", style=style)
                 for line in rest:
                     output.line(f"{'':26}{line}")
     if failed:
-        raise GrokError(f"failed: {', '.join(failed)}")
+        raise GrokError(f"failed: {'; '.join(failed)}")
     return 0
 
 

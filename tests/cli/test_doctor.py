@@ -38,8 +38,8 @@ def test_what_fails(
     monkeypatch.setenv("XAI_API_KEY", "xai-canary")
     assert main(["doctor"]) == 1
     out, err = capsys.readouterr()
-    assert err == "grok-rt: failed: handshake\n"
-    assert "canary" not in out
+    assert re.fullmatch(r"grok-rt: failed: handshake: 127.*HTTP 400, Incorrect API key.*\n", err)
+    assert "canary" not in out + err
     assert re.search(r"^FAILED +handshake +.*HTTP 400.*\n {26}Check the API key", out, re.MULTILINE)
     assert re.search(r"^skipped +round trip +for want of first event$", out, re.MULTILINE)
 
@@ -49,7 +49,7 @@ def test_json(serving: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     serving(refuse=503)
     assert main(["doctor", "--json", "--timeout", "5"]) == 1
     out, err = capsys.readouterr()
-    assert err == "grok-rt: failed: handshake\n"
+    assert re.fullmatch(r"grok-rt: failed: handshake: 127.*: HTTP 503[^.]*\n", err)
     findings = [json.loads(line) for line in out.splitlines()]
     assert {finding["type"] for finding in findings} == {"check"}
     (handshake,) = (each for each in findings if each["check"] == "handshake")
@@ -57,3 +57,10 @@ def test_json(serving: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     assert "HTTP 503" in handshake["told"]
     assert handshake["advice"]
     assert handshake["seconds"] > 0
+
+
+def test_what_is_no_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line, which alone is left on a small screen, says why."""
+    assert main(["doctor", "--url", "nonsense"]) == 1
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("grok-rt: failed: address: url: it must begin with wss://")
