@@ -17,6 +17,7 @@ from grok_rt._exchange import AnswerStream, Exchange, Patience
 from grok_rt._parts import Parts
 from grok_rt._question import Question
 from grok_rt._sender import GrokSender
+from grok_rt.conversation import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from grok_rt._question import Prompt
     from grok_rt._questions import Questions
     from grok_rt.answer import Answer
-    from grok_rt.conversation import Conversation, Turn
+    from grok_rt.conversation import Conversation
     from grok_rt.models import SessionConfig
 
 __all__ = ["GrokAsker", "keeping"]
@@ -152,7 +153,14 @@ class GrokAsker(GrokSender):
 
         Raises:
             LocalProtocolError, SendQueueFull, ConnectionClosed: as `send`.
+            TypeError: something else than turns.
         """
+        turns = list(turns)
+        for turn in turns:
+            if not isinstance(turn, Turn):
+                raise TypeError(
+                    f"seed() takes the turns of a Conversation, and {turn!r:.60} is none"
+                )
         told = [turn for turn in turns if turn.items()]
         self._lifecycle.open_connection()
         self._conversation.add(told)

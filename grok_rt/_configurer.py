@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from grok_rt import events
 from grok_rt._numbers import timeout_of
@@ -38,19 +38,28 @@ class GrokConfigurer:
     _session: Session
     _tooling: Tooling
 
-    def update_session(self, config: SessionConfig | None = None, *, timeout: float = 5.0) -> None:
+    def update_session(
+        self,
+        config: SessionConfig | None = None,
+        *,
+        timeout: float = 5.0,
+        **changes: NoReturn,
+    ) -> None:
         """Change the running session; blocks until the server has confirmed. Works in handlers.
 
         Args:
             config: the new configuration; None sends the present one again, with the tools
                 registered meanwhile.
             timeout: seconds to wait; without an answer a warning is logged.
+            changes: none; who tries is told how a configuration is changed.
 
         Raises:
             ServerError: the server refused it; the earlier configuration stays.
             DeadlineExceeded: there was no connection in time.
             ConnectionClosed: the session has ended.
         """
+        for keyword in changes:
+            raise TypeError(_no_argument(keyword))
         wanted = self.config if config is None else config
         deadline = time.monotonic() + timeout_of(timeout, endless=False)
 
@@ -100,3 +109,10 @@ class GrokConfigurer:
     def _tool_registered(self) -> None:
         if self._lifecycle.state == "open":
             self.update_session()
+
+
+def _no_argument(keyword: str) -> str:
+    text = f"GrokClient.update_session() takes a whole configuration, and no argument {keyword!r}"
+    if hasattr(SessionConfig, f"with_{keyword}"):
+        return f"{text}: update_session(client.config.with_{keyword}(…))"
+    return f"{text}: update_session(SessionConfig(…))"

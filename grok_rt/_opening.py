@@ -60,11 +60,7 @@ def credential(api_key: ApiKey | None) -> Secret | Token:
     key: Any = api_key() if callable(api_key) else api_key
     if key is None:
         key = os.environ.get("XAI_API_KEY", "")
-    if not isinstance(key, str | Secret | Token):
-        raise ConfigError(
-            "api_key: a string, a token, or a function that returns one, "
-            f"not an object of type {type(key).__name__}."
-        )
+    _check_key(key)
     value = (key if isinstance(key, str) else key.reveal()).strip()
     if not value:
         raise AuthenticationFailed(
@@ -75,6 +71,14 @@ def credential(api_key: ApiKey | None) -> Secret | Token:
         source = "XAI_API_KEY" if api_key is None else "api_key"
         raise AuthenticationFailed(f"{source}: {oddity}.", hint="Give the key alone.")
     return key if isinstance(key, Token) else Secret(value)
+
+
+def _check_key(key: object) -> None:
+    if not isinstance(key, str | Secret | Token):
+        raise ConfigError(
+            "api_key: a string, a token, or a function that returns one, "
+            f"not an object of type {type(key).__name__}."
+        )
 
 
 def _oddity(key: str) -> str:
@@ -153,6 +157,8 @@ class Opening:
         for setting in ("url", "model", "conversation_id", "call_id", "proxy"):
             if (value := getattr(self, setting)) is not None:
                 _check_text(setting, value)
+        if self.api_key is not None and not callable(self.api_key):
+            _check_key(self.api_key)
         if self.transport is not None and not callable(self.transport):
             raise ConfigError("transport: a function that takes an address and headers.")
         if self.reasoning not in (None, "high", "none"):

@@ -23,6 +23,7 @@ from grok_rt.errors import (
     ConnectionClosedError,
     ConnectionClosedOK,
     LocalProtocolError,
+    ToolError,
 )
 from grok_rt.models import GrokToolDefinition
 from grok_rt.simulator import Script, Simulator, loopback
@@ -62,13 +63,37 @@ SENT: list[tuple[str, Callable[[Any], object], type[Exception], str]] = [
     ),
     ("no call", lambda c: c.send_tool_result(5, "x"), TypeError, "a call's id is a string"),
     ("no config", lambda c: c.update_session({"voice": "Eve"}), ConfigError, "SessionConfig"),
+    (
+        "a change",
+        lambda c: c.update_session(voice="Eve"),
+        TypeError,
+        r"^GrokClient.update_session\(\) .* 'voice': update_session\(client.config.with_voice\(…",
+    ),
+    (
+        "no change",
+        lambda c: c.update_session(voise="Eve"),
+        TypeError,
+        r"^GrokClient.update_session\(\) .* 'voise': update_session\(SessionConfig\(…\)\)$",
+    ),
+    (
+        "a text as turns",
+        lambda c: c.seed("Hello."),
+        TypeError,
+        "the turns of a Conversation, and 'H'",
+    ),
+    (
+        "a pair as turn",
+        lambda c: c.seed([("user", "Hi")]),
+        TypeError,
+        r"and \('user', 'Hi'\) is none",
+    ),
     ("a lambda", lambda c: c.on(lambda e: 0), TypeError, "keyed by an event class"),
     ("client's", lambda c: c.on(events.ResponseCreate), TypeError, "never heard"),
     ("waited", lambda c: c.wait_for(events.ResponseCreate, timeout=1), TypeError, "never heard"),
     ("awaited", lambda c: c.wait_for("response.done", timeout=1), TypeError, "keyed by"),
     (
         "seconds as predicate",
-        lambda c: c.wait_for(events.ResponseDone, 5),
+        lambda c: c.wait_for(events.ResponseDone, 5, timeout=1),
         TypeError,
         "a function of the event, not 5; seconds are timeout=",
     ),
@@ -144,6 +169,19 @@ def test_a_result_for_another_call_names_the_open_ones(caplog: pytest.LogCapture
     (told,) = caplog.messages
     assert f"for '{calls[0]}?'" in told
     assert told.endswith(f"open: '{calls[0]}' of weather")
+
+
+@pytest.mark.parametrize("key", [SessionConfig(), 5, b"xai-1", ["xai-1"]])
+def test_what_is_no_key_is_refused_where_it_is_given(key: Any) -> None:
+    """Before anybody connects; a configuration in its place is the usual slip."""
+    with pytest.raises(ConfigError, match=f"api_key: a string, .*of type {type(key).__name__}"):
+        GrokClient(key)
+
+
+def test_tools_are_a_list() -> None:
+    """A name alone is none, though it can be iterated over."""
+    with pytest.raises(ToolError, match=r"tools are a list, as in .* not 'weather'"):
+        GrokClient(KEY, tools="weather")  # type: ignore[arg-type]
 
 
 def test_start_is_refused_once_the_session_is_over() -> None:

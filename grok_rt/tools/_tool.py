@@ -161,7 +161,7 @@ class ToolBox:
     def __init__(self, tools: Iterable[Tool | Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
         self._lock = threading.Lock()
-        if callable(tools):
+        if callable(tools) or isinstance(tools, str):  # type: ignore[unreachable]
             raise ToolError(f"tools are a list, as in tools=[weather], not {tools!r}")
         for each in tools:
             self.add(each)

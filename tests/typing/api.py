@@ -87,10 +87,14 @@ grok.on("response.done")  # type: ignore[arg-type]
 
 assert_type(every(events.ResponseDone()), str)  # a decorated function stays what it is
 
+grok.update_session(SessionConfig(voice="Eve"), timeout=3)
+grok.update_session(voice="Eve")  # type: ignore[arg-type]
+
 # --- waiting ---------------------------------------------------------------------------------
 
 assert_type(grok.recv(timeout=1.0), events.Event)
 assert_type(grok.wait_for(events.ResponseDone, timeout=5), events.ResponseDone)
+grok.wait_for(events.ResponseDone, 5)  # type: ignore[arg-type]
 grok.wait_for(events.ResponseDone, lambda event: event.response is not None, timeout=5)
 
 for event in grok:
