@@ -97,7 +97,11 @@ class Inbox(queue.Queue["Arrival"]):
                 self._bytes += arrival[1]
             for listener in self.listeners:
                 listener.arrived(arrived, now)
-            self._notify()
+            self.has_woken, self._is_awaited = self._is_awaited, False
+            if self._waiting:
+                self.not_empty.notify()
+            if (bell := self._bell) is not None and bell.is_heard:
+                bell.ring()
 
     def take_event(
         self, timeout: float | None = None, *, unless: Callable[[], bool] = lambda: False
@@ -184,10 +188,3 @@ class Inbox(queue.Queue["Arrival"]):
             self.not_empty.wait(timeout)
         finally:
             self._waiting -= 1
-
-    def _notify(self) -> None:
-        self.has_woken, self._is_awaited = self._is_awaited, False
-        if self._waiting:
-            self.not_empty.notify()
-        if (bell := self._bell) is not None and bell.is_heard:
-            bell.ring()

@@ -78,8 +78,9 @@ class Ledger:
                 if step is not QUIET:
                     self._send(step.send)
                     steps.append((index, step))
-            if steps:
-                self._changed.notify_all()
+            if not steps:  # sound brings no deadline nearer, but the end of a budget
+                return steps, self._session.meter.budget is not None
+            self._changed.notify_all()
             steps.reverse()
             return steps, self._session.is_waiting
 

@@ -62,7 +62,8 @@ class DeadlineSocket:
         return False  # only the kernel knows
 
     def take_into(self, buffer: memoryview, /) -> int:
-        self._arm()
+        if self._deadline is not None:  # for every event that comes later, there is none
+            self._arm()
         return self._raw.recv_into(buffer)
 
     def sendall(self, data: bytes, /) -> None:
