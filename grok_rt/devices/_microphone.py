@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from grok_rt.audio import AudioClip, AudioFormat, Converter, _pcm, pcm16
 from grok_rt.devices import _portaudio
 from grok_rt.devices._ring import Ring
+from grok_rt.devices._stream import DeviceStream
 from grok_rt.errors import AudioError
 from grok_rt.streams import Source, paced, reframe
 
@@ -29,7 +30,7 @@ _WAKING: Final = 8.0  # seconds until the first buffer: a wireless headset takes
 _SILENT: Final = 2.0  # seconds without a buffer: the device is gone
 
 
-class Microphone:
+class Microphone(DeviceStream):
     """A microphone, as a `Source`; nothing is opened before `open`, ``with`` or `talk`.
 
     It gives 16-bit PCM, or whatever `format` says, in real time: what nobody reads for two
@@ -52,52 +53,18 @@ class Microphone:
         latency: float = 0.03,
         on_level: Callable[[float], object] | None = None,
     ) -> None:
+        super().__init__(device, format, latency)
         self.on_level = on_level
         self.overflows = 0
         """How often sound was lost since it was opened: nobody read it in time."""
         self.dropped_ms = 0.0
         """How much that was, as far as it is known."""
-        self.lost: AudioError | None = None
-        """Why the device is gone, if it is."""
-        self._device = device
-        self._format = format
-        self._latency = latency
-        self._opened: _portaudio.Opened | None = None
         self._ring = Ring(0)
         self._bell = _thread.allocate_lock()
-        self._closing = False
-        self._ended = False
         self._lock = threading.Lock()
         self._converter: Converter | None = None
         self._rest = b""
         self._frame_ms = 0.0
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Microphone {self.name!r}{'' if self.is_open else ', closed'}>"
-
-    @property
-    def name(self) -> str:
-        """The device's name, or what it was asked for by."""
-        if self._opened is not None:
-            return self._opened.device.name
-        return "default" if self._device is None else str(self._device)
-
-    @property
-    def format(self) -> AudioFormat:
-        """What the bytes mean."""
-        return self._format or pcm16()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it records."""
-        return self._opened is not None and not self._closing
 
     def open(self, format: AudioFormat | None = None) -> Self:
         """Begin to record; opening it twice is harmless.
@@ -112,29 +79,12 @@ class Microphone:
         with self._lock:
             if self.is_open:
                 return self
-            self._format = self._format or format or pcm16()
-            self._format.silence(0)  # raises for what cannot be computed with
-            self._closing = self._ended = False
-            self.lost, self.overflows, self.dropped_ms, self._rest = None, 0, 0.0, b""
-            opened = _portaudio.open_stream(
-                self._device,
-                "input",
-                self._format.sample_rate,
-                latency=self._latency,
-                callback=self._record,
-                finished=self._finished,
-                close=self.close,
-            )
-            self._converter = Converter(pcm16(opened.rate), self._format)
+            opened = self._get("input", format, self._record)
+            self.overflows, self.dropped_ms, self._rest = 0, 0.0, b""
+            self._converter = Converter(pcm16(opened.rate), self.format)
             self._ring = Ring(int(_RING * opened.rate) * 2 * opened.channels)
             self._frame_ms = 1000 / opened.rate
-            self._opened = opened
-            try:
-                _portaudio.start(opened)
-            except AudioError:
-                self._opened = None
-                _portaudio.close(opened)
-                raise
+            self._start(opened)
             return self
 
     def close(self) -> None:

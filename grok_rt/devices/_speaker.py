@@ -19,6 +19,7 @@ from grok_rt.audio import AudioFormat, Converter, _pcm, pcm16
 from grok_rt.devices import _portaudio
 from grok_rt.devices._heard import Emitted
 from grok_rt.devices._ring import Ring
+from grok_rt.devices._stream import DeviceStream
 from grok_rt.errors import AudioError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _RING: Final = 0.16  # seconds that are ready for the device
 _DEAD: Final = 2.0  # seconds without a call for sound: the device is gone
 
 
-class Speaker:
+class Speaker(DeviceStream):
     """A loudspeaker, as a `Sink`; nothing is opened before `open`, ``with`` or `talk`.
 
     `played` is what was *heard*: the time that sound spends in the device does not count.
@@ -60,25 +61,18 @@ class Speaker:
         jitter: float = 0.06,
         on_lost: Callable[[AudioError], object] | None = None,
     ) -> None:
+        super().__init__(device, format, latency)
         self.volume = 1.0
         """What the sound is multiplied by: 1 as it is, 0 silent; what is too loud then is cut at
         full scale. Heard a moment later."""
         self.on_lost = on_lost
         self.underruns = 0
         """How often the device got nothing though there was something to hear."""
-        self.lost: AudioError | None = None
-        """Why the device is gone, if it is."""
-        self._device = device
-        self._format = format
-        self._latency = latency
         self._delay = latency  # what the device has made of it
         self._jitter = jitter
-        self._opened: _portaudio.Opened | None = None
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
-        self._closing = False
         self._giving_back = False  # the device, on another thread
-        self._ended = False
         self._paused = False
         self._ring = Ring(0)
         self._emitted = Emitted(1)
@@ -97,33 +91,6 @@ class Speaker:
         self._heard_before = 0.0
         self._counts_from = 0  # frames of the ring; what sounds before was cleared
 
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<Speaker {self.name!r}{'' if self.is_open else ', closed'}>"
-
-    @property
-    def name(self) -> str:
-        """The device's name, or what it was asked for by."""
-        if self._opened is not None:
-            return self._opened.device.name
-        return "default" if self._device is None else str(self._device)
-
-    @property
-    def format(self) -> AudioFormat:
-        """What is written."""
-        return self._format or pcm16()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be heard."""
-        return self._opened is not None and not self._closing
-
     def open(self, format: AudioFormat | None = None) -> Self:
         """Get the device; opening it twice is harmless.
 
@@ -139,17 +106,7 @@ class Speaker:
             self._changed.wait_for(lambda: not self._giving_back, _DEAD)
             if self.is_open:
                 return self
-            self._format = self._format or format or pcm16()
-            self._format.silence(0)  # raises for what cannot be computed with
-            opened = _portaudio.open_stream(
-                self._device,
-                "output",
-                self._format.sample_rate,
-                latency=self._latency,
-                callback=self._play,
-                finished=self._finished,
-                close=self.close,
-            )
+            opened = self._get("output", format, self._play)
             self._delay = opened.stream.latency
             ready = max(_RING, 3 * self._delay)
             self._ring = Ring(int(ready * opened.rate) * 2 * opened.channels)
@@ -158,17 +115,10 @@ class Speaker:
             before = self._written  # by now all of it was heard
             self._reset()
             self._heard_before = before
-            self.lost, self.underruns, self._reported = None, 0, 1
+            self.underruns, self._reported = 0, 1
             self._called = time.monotonic()
-            self._opened = opened
-            # Only now: the stream before this one may have been ending until it was opened.
-            self._closing = self._ended = self._paused = False
-        try:
-            _portaudio.start(opened)
-        except AudioError:
-            self._opened = None
-            _portaudio.close(opened)
-            raise
+            self._paused = False
+        self._start(opened)
         self._thread = threading.Thread(
             target=self._feed, args=(opened,), name="grok-rt-speaker", daemon=True
         )
