@@ -19,7 +19,7 @@ from grok_rt.audio import Converter
 from grok_rt.devices._claims import claim, release
 from grok_rt.devices._echo import EchoGuard, default_echo
 from grok_rt.devices._microphone import Microphone, frames
-from grok_rt.devices._playback import Playback
+from grok_rt.devices._mouth import Mouth
 from grok_rt.devices._speaker import Speaker
 from grok_rt.devices._turns import FinishedTurns
 from grok_rt.errors import AudioError, ConcurrencyError, ConnectionClosed, GrokError
@@ -38,7 +38,6 @@ __all__ = ["Talk", "talk"]
 log = logging.getLogger("grok_rt")
 
 _FRAME_MS: Final = 20
-_DUCKED: Final = 0.25  # of the volume, while somebody may be interrupting
 _HURRY: Final = 0.1  # seconds for a close on the way out of an interrupted program
 _GRACE: Final = 0.3  # seconds for our thread to end; a source that blocks holds it longer
 _LAST: Final = 10.0  # seconds for another thread that is stopping the talk already
@@ -126,13 +125,10 @@ class Talk:
         self.muted = False
         self.paused = False
         self._mic = mic
-        self._speaker = speaker
+        self._mouth = Mouth(speaker, lambda error: self._lost("speaker", speaker, error))
         self._echo: Echo = echo
-        self._playback: Playback | None = None
-        self._turns = FinishedTurns(self._is_unheard, self.heard)
-        self._opened: list[Microphone | Speaker] = []
-        self._owns_client = False
-        self._on_lost = speaker.on_lost if isinstance(speaker, Speaker) else None
+        self._turns = FinishedTurns(self._mouth.is_unheard, self._mouth.heard)
+        self._owns_mic = self._owns_client = False  # to close them
         self._changed = threading.Condition()
         self._news = 0
         self._is_stopping = False
@@ -177,7 +173,7 @@ class Talk:
 
     def _wait_for_news(self, seen: int) -> None:
         """Block until something was said since, or what is being said should have been heard."""
-        remaining = self._remaining
+        remaining = self._mouth.remaining
         with self._changed:
             self._changed.wait_for(
                 lambda: self._news != seen or self._over.is_set(),
@@ -192,11 +188,11 @@ class Talk:
     @property
     def is_speaking(self) -> bool:
         """Whether Grok is being heard."""
-        return self._remaining > 0
+        return self._mouth.remaining > 0
 
     def heard(self, item_id: str) -> Heard | None:
         """How much of an item was heard so far; None if nothing is known of it."""
-        return self._playback.clock.heard(item_id) if self._playback else None
+        return self._mouth.heard(item_id)
 
     def mute(self, on: bool = True) -> None:
         """Send silence in place of the microphone's sound; ``mute(False)`` ends it."""
@@ -205,18 +201,12 @@ class Talk:
     def pause(self) -> None:
         """Put it on hold: nothing of the user is sent, what Grok says waits for `resume`."""
         self.paused = True
-        if self._playback is not None:
-            self._playback.hold()
-        if isinstance(self._speaker, Speaker):
-            self._speaker.pause()
+        self._mouth.hold()
 
     def resume(self) -> None:
         """Go on after `pause`."""
         self.paused = False
-        if isinstance(self._speaker, Speaker):
-            self._speaker.resume()
-        if self._playback is not None:
-            self._playback.release()
+        self._mouth.release()
 
     def stop(self) -> None:
         """End it: silent at once; devices and client are closed if `talk` has opened them.
@@ -239,14 +229,14 @@ class Talk:
     # beginning
 
     def _begin(self) -> None:
-        claim(self, {"client": self.client, "microphone": self._mic, "speaker": self._speaker})
+        claim(self, {"client": self.client, "microphone": self._mic, "speaker": self._mouth.sink})
         try:
-            self._open_speaker()
+            self._mouth.open(self.client.config.output_audio_format)
             self.client.on(events.Event)(self._hear)
             self._pump()
             if isinstance(self._mic, Microphone) and not self._mic.is_open:
                 self._mic.open(self.client.config.input_audio_format)
-                self._opened.append(self._mic)
+                self._owns_mic = True
             convert = Converter(self._mic.format, self.client.config.input_audio_format)
             self._thread = threading.Thread(
                 target=self._listen, args=(convert,), name="grok-rt-talk", daemon=True
@@ -255,15 +245,6 @@ class Talk:
         except BaseException as error:
             self._stop(hurried=isinstance(error, (KeyboardInterrupt, SystemExit)))
             raise
-
-    def _open_speaker(self) -> None:
-        speaker, format = self._speaker, self.client.config.output_audio_format
-        if isinstance(speaker, Speaker):
-            if not speaker.is_open:
-                speaker.open(format)
-                self._opened.append(speaker)
-            speaker.on_lost = self._speaker_lost
-        self._playback = Playback(speaker, format)
 
     def _pump(self) -> None:
         self._owns_client = self.client.state == "new"
@@ -283,12 +264,12 @@ class Talk:
         except ConnectionClosed:
             pass  # the pump hears why
         except AudioError as error:
-            self._lost("microphone", error)
+            self._lost("microphone", self._mic, error)
         except Exception as error:
             log.exception("a talk has ended: its microphone failed")  # nobody may iterate over it
             self._fail(error)
         if not self._is_stopping:
-            self._stopped.wait(self._remaining)  # what was said before the end is still heard
+            self._stopped.wait(self._mouth.remaining)  # what was said before the end is still heard
             self._stop(hurried=False)
 
     def _send(self, convert: Converter) -> None:
@@ -304,8 +285,8 @@ class Talk:
                 sound = format.silence(1000 * format.duration(each)) if is_silent else each
                 if data := convert.process(sound):
                     self.client.send_audio(data, drop_oldest=True)
-            if self._echo == "duck" and isinstance(self._speaker, Speaker):
-                self._speaker.volume = _DUCKED if guard.interrupting else 1.0
+            if self._echo == "duck":
+                self._mouth.soften(guard.interrupting)
             if isinstance(self._mic, Microphone) and self._mic.dropped_ms > dropped_ms:
                 self.client.tell(events.AudioDropped(ms=self._mic.dropped_ms - dropped_ms))
                 dropped_ms = self._mic.dropped_ms
@@ -315,7 +296,7 @@ class Talk:
 
     def _hear(self, event: events.Event) -> None:
         self._turns.feed(event, time.monotonic())
-        for cut in self._play(event):
+        for cut in self._mouth.feed(event):
             self._tell_server(cut)
         if isinstance(event, _ENDS_NOTHING):
             return
@@ -326,35 +307,14 @@ class Talk:
             self._news += 1
             self._changed.notify_all()
 
-    def _play(self, event: events.Event) -> list[Heard]:
-        try:
-            return [] if self._playback is None else self._playback.feed(event)
-        except AudioError:
-            if isinstance(self._speaker, Speaker) and self._speaker.lost is not None:
-                return []  # it is known already, and the talk is about to end
-            raise
-
     def _tell_server(self, cut: Heard) -> None:
         with contextlib.suppress(ConnectionClosed):  # then it has forgotten all of it
             self.client.interrupt(round(min(cut.heard_ms, cut.received_ms)), item_id=cut.item_id)
 
-    @property
-    def _remaining(self) -> float:
-        """Seconds that are still to be heard."""
-        return 0.0 if self._playback is None else self._playback.clock.remaining
-
-    def _is_unheard(self, item_id: str) -> bool:
-        return self._playback is not None and self._playback.is_unheard(item_id)
-
     # the end
 
-    def _speaker_lost(self, error: AudioError) -> None:
-        if self._on_lost is not None:
-            self._on_lost(error)
-        self._lost("speaker", error)
-
-    def _lost(self, kind: str, error: AudioError) -> None:
-        name = getattr(self._mic if kind == "microphone" else self._speaker, "name", kind)
+    def _lost(self, kind: str, device: object, error: AudioError) -> None:
+        name = getattr(device, "name", kind)
         try:
             self.client.tell(events.DeviceLost(device=name, kind=kind, error=error))
         except GrokError:
@@ -380,14 +340,11 @@ class Talk:
 
     def _take_apart(self, *, hurried: bool) -> None:
         self.client.off(events.Event, self._hear)
-        for cut in self._playback.stop() if self._playback is not None else ():
+        for cut in self._mouth.close():
             if not self._owns_client:
                 self._tell_server(cut)
-        if isinstance(self._speaker, Speaker):
-            self._speaker.on_lost = self._on_lost
-            self._speaker.volume = 1.0
-        for device in self._opened:
-            device.close()
+        if self._owns_mic and isinstance(self._mic, Microphone):
+            self._mic.close()
         if self._owns_client:
             self.client.close(timeout=_HURRY if hurried else None)
         thread = self._thread
