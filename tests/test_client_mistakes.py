@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import GREETING, SOON, ScriptedTransport
+from asking import scripted
+from scripted import SOON, ScriptedTransport
 
 from grok_rt import GrokClient, SessionConfig, events, tokens
 from grok_rt.errors import (
@@ -133,9 +134,7 @@ def test_samples_are_sound_whatever_holds_them(grok: GrokClient) -> None:
 def test_a_result_for_no_call_leaves_a_response_alone() -> None:
     """It goes out at once; the `response.create` after it waits for the response that speaks."""
     transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+    with scripted(transport) as grok:
         transport.hears({"type": "response.created", "response": {"id": "r1"}})
         grok.wait_for(events.ResponseCreated, timeout=SOON)
         grok.send_tool_result("call-nobody-made", "done")

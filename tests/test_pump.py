@@ -312,13 +312,7 @@ def test_stop_does_not_wait_for_a_slow_handler(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At its time the rest is dropped, all but `Closed`, and the log names who was slow."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(_event: events.Event) -> None:
-        inside.set()
-        assert go_on.wait(SOON)
-
-    bench.handlers.add(events.Opened, slow)
+    inside, go_on = bench.is_slow()
     bench.pump.start()
     bench.put(*"abc")
     bench.close()

@@ -127,13 +127,7 @@ def test_who_was_displaced_leads_again(bench: Bench) -> None:
 
 def test_a_handler_delays_a_takeover_but_loses_nothing(bench: Bench) -> None:
     """An explicit pump that comes while a handler runs takes over after that event."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(_event: events.Event) -> None:
-        inside.set()
-        assert go_on.wait(SOON)
-
-    bench.handlers.add(events.Opened, slow, once=True)
+    inside, go_on = bench.is_slow(once=True)
     waiting = bench.leads(lambda: bench.wait("c"))
     bench.put("a")
     assert inside.wait(SOON)
@@ -210,13 +204,7 @@ def test_nobody_oversleeps(bench: Bench) -> None:
 
 def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
     """Beside `start`, too, what the handlers of the awaited event did is done."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def slow(_event: events.Event) -> None:
-        inside.set()
-        assert go_on.wait(SOON)
-
-    bench.handlers.add(events.Opened, slow)
+    inside, go_on = bench.is_slow()
     bench.pump.start()
     waiting = bench.follows(lambda: bench.wait("a"))
     bench.put("a")

@@ -10,18 +10,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from asking import KEY, client, scripted
 from callers import call_in_thread, until
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import GREETING, SOON, ScriptedTransport
+from scripted import SOON, ScriptedTransport
 
 from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, ToolBox, events, tool, tools
 from grok_rt._tooling import told
 from grok_rt.errors import DeadlineExceeded, LocalProtocolError, ServerError, ToolError
-from grok_rt.simulator import Script, Simulator, loopback
+from grok_rt.simulator import Script, Simulator
 from grok_rt.tools import Tool
 
-KEY = "test"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -32,10 +32,6 @@ JSON = st.recursive(
 def weather(city: str) -> str:
     """The weather in a city."""
     return f"Sleet in {city}."
-
-
-def client(script: Script | None = None, **options: Any) -> GrokClient:
-    return GrokClient(KEY, transport=loopback(script, instant=True), **options)
 
 
 def declared(server: Simulator) -> list[list[str]]:
@@ -82,9 +78,7 @@ def test_a_function_of_the_config_is_kept_unless_a_tool_has_its_name() -> None:
     search = GrokToolDefinition.web_search()
     config = SessionConfig.wideband().with_tools([by_hand, search, shadowed])
     transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, config=config, tools=[weather]):
+    with scripted(transport, config=config, tools=[weather]):
         pass
     tools = transport.events[0]["session"]["tools"]
     assert [(t["type"], t.get("name"), t.get("description")) for t in tools] == [
@@ -203,25 +197,10 @@ def test_a_call_of_an_unknown_tool_is_left_to_the_handlers() -> None:
         assert called[0].answered_by is None
 
 
-def test_a_tool_that_the_server_refuses() -> None:
-    """Registering while the session is open raises the server's refusal."""
-    transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
-        transport.answers = lambda event: transport.hears(
-            {"type": "error", "error": {"type": "x", "message": "", "event_id": event["event_id"]}}
-        )
-        with pytest.raises(ServerError):
-            grok.tool(weather)
-
-
 def test_a_refused_tool_is_taken_back() -> None:
     """What the server refused is not said again in the next update, and may be tried again."""
     transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+    with scripted(transport) as grok:
         transport.answers = lambda event: transport.hears(
             {"type": "error", "error": {"type": "x", "message": "", "event_id": event["event_id"]}}
         )
@@ -328,9 +307,7 @@ def test_a_working_tool_is_told_that_it_is_perhaps_not_wanted(
     """The token is set at once, whoever pumps; what the tool then returns is sent all the same."""
     begun = threading.Event()
     transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+    with scripted(transport) as grok:
         grok.tool(patient(begun))
         call = {"call_id": "c", "name": "wait", "arguments": "{}", "response_id": "r"}
         transport.hears({"type": "response.created", "response": {"id": "r"}})
@@ -371,9 +348,7 @@ def test_a_question_that_is_given_up_gives_its_tools_up() -> None:
 def test_a_call_that_is_unwanted_before_it_begins_finds_its_token_set() -> None:
     """The user may speak before anybody pumps: the tool that runs later knows."""
     transport = ScriptedTransport()
-    transport.answers = transport.confirm_updates
-    transport.hears(*GREETING)
-    with GrokClient(KEY, transport=lambda _u, _h: transport, close_timeout=1) as grok:
+    with scripted(transport) as grok:
         begun = threading.Event()
         grok.tool(patient(begun))
         call = {"call_id": "c", "name": "wait", "arguments": "{}", "response_id": "r"}

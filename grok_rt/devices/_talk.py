@@ -140,9 +140,7 @@ class Talk:
         return self
 
     def __exit__(self, _kind: object, error: object, _traceback: object, /) -> None:
-        hurried = isinstance(error, (KeyboardInterrupt, SystemExit))
-        self._stop(hurried=hurried)
-        self._stopped.wait(_HURRY if hurried else _LAST)  # another thread may be at it
+        self._end(hurried=isinstance(error, (KeyboardInterrupt, SystemExit)))
 
     def __repr__(self) -> str:
         state = "stopped" if self._is_stopping else "paused" if self.paused else "going on"
@@ -166,8 +164,7 @@ class Talk:
             hurried = True
             raise
         finally:
-            self._stop(hurried=hurried)
-            self._stopped.wait(_HURRY if hurried else _LAST)  # another thread may be at it
+            self._end(hurried=hurried)
         if self.error is not None:
             raise self.error
 
@@ -324,6 +321,10 @@ class Talk:
     def _fail(self, error: BaseException) -> None:
         self.error = self.error or error
         self._stop(hurried=False)
+
+    def _end(self, *, hurried: bool) -> None:
+        self._stop(hurried=hurried)
+        self._stopped.wait(_HURRY if hurried else _LAST)  # another thread may be at it
 
     def _stop(self, *, hurried: bool) -> None:
         with self._changed:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from grok_rt._line.target import is_loopback
 from grok_rt.simulator.http import Request, answer
 from grok_rt.simulator.refusals import Refusal
 from grok_rt.simulator.watching import Board, Onlooker
@@ -45,7 +46,7 @@ class Dashboard:
 
     def __init__(self, host: str) -> None:
         self._board = Board(time.monotonic())
-        self._is_private = host == "localhost" or _is_loopback(host)
+        self._is_private = is_loopback(host)
         self._viewers: set[_Viewer] = set()
         self._ticking: asyncio.TimerHandle | None = None
 
@@ -133,10 +134,3 @@ def _names_this_machine(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -64,16 +64,21 @@ def test_ctrl_c(command: tuple[str, ...]) -> None:
     assert 0.4 < taken < 8  # 0.5 and a little on an idle machine; 10 would be the deadline
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-def test_ctrl_c_in_the_middle_of_a_talk() -> None:
-    """Ctrl+C while the question is being said ends the whole process at once."""
-    with subprocess.Popen(
+def demo() -> subprocess.Popen[str]:
+    """`grok-rt demo` in a process of its own, whose output is read as it comes."""
+    return subprocess.Popen(
         [*COMMAND, "demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(PYTHONUNBUFFERED="1"),
-    ) as process:
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_in_the_middle_of_a_talk() -> None:
+    """Ctrl+C while the question is being said ends the whole process at once."""
+    with demo() as process:
         assert process.stdout is not None
         assert "simulator at" in process.stdout.readline()
         time.sleep(0.7)  # it is speaking now
@@ -87,13 +92,7 @@ def test_ctrl_c_in_the_middle_of_a_talk() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX")
 def test_a_reader_that_leaves() -> None:
     """`grok-rt demo | head -1` ends without a traceback."""
-    with subprocess.Popen(
-        [*COMMAND, "demo"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(PYTHONUNBUFFERED="1"),
-    ) as process:
+    with demo() as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

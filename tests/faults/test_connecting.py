@@ -14,7 +14,7 @@ import pytest
 import trustme
 from breaking import SLACK, cannot_connect, has_ended, lost
 from callers import SOON
-from raw_peer import Talk, heard, listening, relay, server_context, silent, trusting
+from raw_peer import answers, heard, listening, relay, server_context, silent, trusting
 from stage import Peer
 
 from grok_rt import GrokClient
@@ -81,22 +81,11 @@ def test_a_certificate_that_is_not_valid_yet() -> None:
 # --- proxies -----------------------------------------------------------------------------------
 
 
-def says(*parts: bytes) -> Talk:
-    """A proxy that hears the request, says this, and dies."""
-
-    def talk(connection: socket.socket) -> None:
-        heard(connection)
-        for part in parts:
-            connection.sendall(part)
-
-    return talk
-
-
 PROXIES = {
     "before it has heard": (lambda c: c.recv(1), "closed the connection before it answered"),
-    "before it answers": (says(), "closed the connection before it answered"),
-    "in its answer": (says(b"HTTP/1.1 200 Conn"), "closed the connection before it answered"),
-    "after its answer": (says(ESTABLISHED), "closed"),
+    "before it answers": (answers(), "closed the connection before it answered"),
+    "in its answer": (answers(b"HTTP/1.1 200 Conn"), "closed the connection before it answered"),
+    "after its answer": (answers(ESTABLISHED), "closed"),
     "in the handshake of TLS": (
         lambda c: (heard(c), c.sendall(ESTABLISHED), c.recv(100)),
         "closed",

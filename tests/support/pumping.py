@@ -60,6 +60,17 @@ class Bench:
     def names(self) -> list[str]:
         return [e.session_id or "" if isinstance(e, events.Opened) else e.type for e in self.heard]
 
+    def is_slow(self, *, once: bool = False) -> tuple[threading.Event, threading.Event]:
+        """Add a handler of `Opened` that sets the first, and works until the second is set."""
+        inside, go_on = threading.Event(), threading.Event()
+
+        def slow(_event: events.Event) -> None:
+            inside.set()
+            assert go_on.wait(SOON)
+
+        self.handlers.add(events.Opened, slow, once=once)
+        return inside, go_on
+
     # what may be done at the same time
 
     def recv(self, timeout: float | None = None) -> events.Event:
