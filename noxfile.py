@@ -53,10 +53,10 @@ def types(session: nox.Session) -> None:
 def suite(session: nox.Session, *arguments: str) -> None:
     """Run the suite; in CI, what failed is asked once more, by itself.
 
-    Two suites at a time share one machine there. A test that fails only in that crowd is told by
-    the first run's report, and a fault fails twice.
+    Several suites share one machine there. A test that fails only in that crowd is told by the
+    first run's report, and a fault fails twice.
     """
-    cache = f"cache_dir={Path(session.virtualenv.location, 'pytest-cache').absolute()}"
+    cache = f"cache_dir={(session.cache_dir / session.name).absolute()}"
     try:
         session.run("pytest", "-o", cache, *arguments)
     except CommandFailed:
@@ -144,7 +144,9 @@ def soak(session: nox.Session) -> None:
     """Talk for half an hour, or for the seconds given, at 50 frames a second each way."""
     install(session, "-e", ".[test]")
     env = {"GROK_RT_SOAK": session.posargs[0] if session.posargs else "1800"}
-    session.run("pytest", "-m", "soak", "-s", "tests/faults", env=env)
+    pairs = "tests/faults/test_every_fault.py"  # they wait: four at a time
+    session.run("pytest", "-m", "soak", "-n", "4", pairs, env=env)
+    session.run("pytest", "-m", "soak", "-s", "tests/faults", f"--ignore={pairs}", env=env)
 
 
 @nox.session(python="3.11")
