@@ -87,13 +87,13 @@ def test_a_patient_server_gets_more_silence(
 ) -> None:
     """The silence after the question outlasts what the server waits for, however long that is."""
     monkeypatch.setattr(_question, "_TAIL_MS", 500)
-    patient = TurnDetection(silence_duration_ms=1900)
+    patient = TurnDetection(silence_duration_ms=1000)
     config = SessionConfig.wideband().with_turn_detection(patient)
     peer = Peer(Script().says("Yes?"), latency=0, pace=math.inf)
     with client(peer, config=config) as grok:
-        assert grok.ask(clip[0:0.8], timeout=PATIENT).text == "Yes?"
+        assert grok.ask(clip[0:0.5], timeout=PATIENT).text == "Yes?"
     sent = [e.audio for e in peer.received if isinstance(e, events.InputAudioBufferAppend)]
-    assert len(b"".join(sent)) / 48000 > 0.8 + 1.9 - 0.3
+    assert len(b"".join(sent)) / 48000 > 0.5 + 1.0 - 0.3
 
 
 def test_sound_of_another_format_is_converted(clip: AudioClip) -> None:

@@ -363,14 +363,14 @@ def test_a_call_that_is_unwanted_before_it_begins_finds_its_token_set() -> None:
 
 
 def test_parallel_tools_of_any_length_get_one_spoken_continuation() -> None:
-    """0.2 s, 2 s, and 20 s that are too many: each is answered, then Grok speaks once, of all."""
-    script = Script().calls("nap", seconds=0.2).calls("nap", seconds=2).calls("nap", seconds=20)
+    """0.1 s, 0.5 s, and 20 s that are too many: each is answered, then Grok speaks once, of all."""
+    script = Script().calls("nap", seconds=0.1).calls("nap", seconds=0.5).calls("nap", seconds=20)
     failures: list[events.Failure] = []
     released = threading.Event()
     with Simulator(script.says("{output}")) as server:
         with GrokClient(KEY, url=server.url, on_error=failures.append) as grok:
 
-            @grok.tool(timeout=3)
+            @grok.tool(timeout=1.5)
             def nap(seconds: float) -> str:
                 """Sleep for a while."""
                 if tools.cancelled().wait(seconds):
@@ -380,7 +380,7 @@ def test_parallel_tools_of_any_length_get_one_spoken_continuation() -> None:
             answer = grok.ask("?", timeout=30)
             assert released.wait(SOON)
         sent = [event.type for event in server.received]
-    said = "slept 0.2 s, slept 2 s, The tool gave no answer within 3 s."
+    said = "slept 0.1 s, slept 0.5 s, The tool gave no answer within 1.5 s."
     assert (answer.text, len(answer.tool_calls)) == (said, 3)
     assert [type for type in sent if type not in ("session.update", "response.cancel")] == [
         *("conversation.item.create", "response.create"),
@@ -390,7 +390,7 @@ def test_parallel_tools_of_any_length_get_one_spoken_continuation() -> None:
     (failure,) = failures
     assert isinstance(failure, events.HandlerFailed)
     assert isinstance(failure.error, DeadlineExceeded)
-    assert 3 <= answer.latency.total < 20
+    assert 1.5 <= answer.latency.total < 20
 
 
 CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("CALLER", default="nobody")

@@ -404,7 +404,7 @@ def test_a_budget_of_money_ends_the_call() -> None:
 
 def test_a_budget_of_minutes_needs_no_pump_and_no_event() -> None:
     """Time runs out though nobody pumps and nothing is said; the client does not reconnect."""
-    budget, always = Budget(minutes=0.03), Reconnect(causes={1000})
+    budget, always = Budget(minutes=0.01), Reconnect(causes={1000})
     with (
         Simulator() as server,
         GrokClient("k", url=server.url, budget=budget, reconnect=always) as grok,
@@ -412,7 +412,7 @@ def test_a_budget_of_minutes_needs_no_pump_and_no_event() -> None:
         until(lambda: grok.state == "closed")
         with pytest.raises(BudgetExceeded):
             grok.run()
-        assert 0.03 <= grok.meter.read().minutes < 0.1
+        assert 0.01 <= grok.meter.read().minutes < 0.1
 
 
 def test_a_budget_of_tokens_ends_a_started_client() -> None:

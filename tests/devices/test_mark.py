@@ -112,7 +112,7 @@ def test_a_telephone_line_from_end_to_end(law: AudioFormat) -> None:
 
     The line gives pieces of any size, and so does the service.
     """
-    spoken = shipped("question").to(law).data[:-33]
+    spoken = shipped("question")[0:0.6].to(law).data[:-33]
     config = SessionConfig.telephony(audio_format=law)
     script = Script().hears("How warm is it?").says("Three degrees in Oslo.")
     sent: list[bytes] = []

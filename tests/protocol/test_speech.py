@@ -8,7 +8,7 @@ import live
 import pytest
 from stage import MANUAL, Message, Peer, on_stage
 
-from grok_rt import SessionConfig, events
+from grok_rt import SessionConfig, _question, events
 from grok_rt.audio import AudioClip, pcm16
 from grok_rt.conversation import Conversation
 from grok_rt.errors import DeadlineExceeded
@@ -82,12 +82,20 @@ VAD_ORDERS: dict[str, list[Message]] = {
 }
 
 
+@pytest.fixture
+def _settles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here no reply is one to a pause, and little has to be waited for."""
+    monkeypatch.setattr(_question, "_SETTLE_MS", 100)
+
+
+@pytest.mark.usefixtures("_settles")
 @pytest.mark.parametrize("flow", VAD_ORDERS.values(), ids=VAD_ORDERS)
 def test_a_spoken_question(flow: list[Message]) -> None:
     """9.3: however its parts are ordered, the turn has one transcript and one answer."""
 
     def script(peer: Peer) -> None:
         peer.opens()
+        peer.hears_sound()
         peer.says(live.started("u"), *flow)
 
     with on_stage(script) as stage:
@@ -103,6 +111,7 @@ def test_a_spoken_question(flow: list[Message]) -> None:
     assert stage.sent == ["session.update"]
 
 
+@pytest.mark.usefixtures("_settles")
 @pytest.mark.parametrize(
     "order",
     list(itertools.permutations([STOPPED, COMMITTED, FINAL, CREATED])),
@@ -113,6 +122,7 @@ def test_the_end_of_a_turn_has_no_order(order: tuple[Message, ...]) -> None:
 
     def script(peer: Peer) -> None:
         peer.opens()
+        peer.hears_sound()
         peer.says(live.started("u"), *LISTENING, *order, *REST)
 
     with on_stage(script) as stage:
