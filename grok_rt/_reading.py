@@ -22,8 +22,8 @@ __all__ = ["CAN_BORROW", "Bell", "Turn"]
 #: Whether this system can wait for a line and a bell at once, however many descriptors are open.
 CAN_BORROW: Final = hasattr(select, "poll")
 
-_STAY = 0.05  # seconds that reading may rest, until the reader looks, and twice that until it reads
-_PARK_AFTER = 20  # looks for nothing, after which it waits to be told: an idle line costs nothing
+_STAY = 0.1  # seconds that reading may rest, until the reader looks, and twice that until it reads
+_PARK_AFTER = 10  # looks for nothing, after which it waits to be told: an idle line costs nothing
 
 
 class Turn:
