@@ -23,7 +23,7 @@ import msgspec
 import pybase64
 from lab import figures, wire
 
-from grok_rt import _codec
+from grok_rt._wire import codec
 
 KIB = 1024
 SIZES = (KIB, 4 * KIB, 16 * KIB, 64 * KIB)
@@ -127,12 +127,12 @@ def timed(call: Call, argument: bytes) -> Callable[[], float]:
 def main() -> None:
     options = figures.options(__doc__, rounds=15)
     decoders: dict[str, Call] = {
-        "grok_rt": _codec.decode,
+        "grok_rt": codec.decode,
         STRUCT: decode_struct,
         "json + attrs by hand": decode_by_hand,
     }
     encoders: dict[str, Call] = {
-        "grok_rt": _codec.encode_append,
+        "grok_rt": codec.encode_append,
         STRUCT: encode_struct,
         "json + base64 by hand": encode_by_hand,
     }

@@ -23,12 +23,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grok_rt import events
-from grok_rt._connection import Connection
-from grok_rt._framing import BINARY, CLOSE, TEXT, Frame
-from grok_rt._inbox import Inbox
-from grok_rt._liveness import Limits
-from grok_rt._session import Session
-from grok_rt._transport import Transport, WebSocketTransport
+from grok_rt._connection.connection import Connection
+from grok_rt._connection.inbox import Inbox
+from grok_rt._connection.liveness import Limits
+from grok_rt._session.session import Session
+from grok_rt._wire.framing import BINARY, CLOSE, TEXT, Frame
+from grok_rt._wire.transport import Transport, WebSocketTransport
 from grok_rt.errors import ConnectionClosed
 
 AGENT = "grok_rt"

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from grok_rt import audio, events, models  # noqa: E402
-from grok_rt._session import FATAL_ERROR_TYPES  # noqa: E402
+from grok_rt._session.session import FATAL_ERROR_TYPES  # noqa: E402
 from grok_rt._unset import UNSET, Unset  # noqa: E402
 from grok_rt.events import client as client_events  # noqa: E402
 from grok_rt.events import local as local_events  # noqa: E402

@@ -14,7 +14,7 @@ import atheris
 with atheris.instrument_imports(include=["grok_rt"]):
     import fuzz_laws
 
-    from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, pack
+    from grok_rt._wire.framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, pack
 
 FRAMES = (
     Frame(TEXT, b'{"type":"ping"}'),

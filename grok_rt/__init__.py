@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from grok_rt import errors, events, parts
-    from grok_rt._exchange import AnswerStream
-    from grok_rt._handlers import on
-    from grok_rt._reconnect import Reconnect
+    from grok_rt._asking.exchange import AnswerStream
+    from grok_rt._client.handlers import on
+    from grok_rt._client.reconnect import Reconnect
     from grok_rt._unset import UNSET
     from grok_rt.answer import Answer
     from grok_rt.audio import PCMA, PCMU, AudioClip, AudioFormat, pcm16

@@ -15,25 +15,25 @@ import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from grok_rt import events
-from grok_rt._asking import GrokAsker, keeping
-from grok_rt._configurer import GrokConfigurer
-from grok_rt._connection import Connection
-from grok_rt._inbox import Inbox
-from grok_rt._lifecycle import Lifecycle, State
-from grok_rt._listener import GrokListener, HandlerKeywords
-from grok_rt._liveness import Limits
+from grok_rt._asking.asking import GrokAsker, keeping
+from grok_rt._asking.questions import Questions
+from grok_rt._client.configurer import GrokConfigurer
+from grok_rt._client.lifecycle import Lifecycle, State
+from grok_rt._client.listener import GrokListener, HandlerKeywords
+from grok_rt._client.pump import Pump
+from grok_rt._client.receiver import GrokReceiver
+from grok_rt._client.reconnect import Reconnect
+from grok_rt._client.sender import check_event, check_sound
+from grok_rt._client.settings import check_times, reconnect_policy, session_config
+from grok_rt._client.tooling import ToolDecorator, Tooling, told, warn_of_stranger
+from grok_rt._connection.connection import Connection
+from grok_rt._connection.inbox import Inbox
+from grok_rt._connection.liveness import Limits
 from grok_rt._notebook import client_card
 from grok_rt._numbers import timeout_of
-from grok_rt._opening import DEFAULT_MODEL, ApiKey, Auth, Opening
-from grok_rt._pump import Pump
-from grok_rt._questions import Questions
-from grok_rt._receiver import GrokReceiver
-from grok_rt._reconnect import Reconnect
-from grok_rt._sender import check_event, check_sound
-from grok_rt._session import Session
-from grok_rt._settings import check_times, reconnect_policy, session_config
-from grok_rt._tooling import ToolDecorator, Tooling, told, warn_of_stranger
+from grok_rt._session.session import Session
 from grok_rt._unset import UNSET
+from grok_rt._wire.opening import DEFAULT_MODEL, ApiKey, Auth, Opening
 from grok_rt.audio import OPUS
 from grok_rt.conversation import Conversation
 from grok_rt.models import SessionConfig
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from grok_rt._transport import Transport
+    from grok_rt._wire.transport import Transport
     from grok_rt.tools import Tool
     from grok_rt.usage import Budget
 

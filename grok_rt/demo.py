@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grok_rt import events
-from grok_rt._handlers import on
+from grok_rt._client.handlers import on
 from grok_rt.audio import AudioClip, shipped
 from grok_rt.client import GrokClient
 from grok_rt.errors import AudioError, GrokError

@@ -1,6 +1,6 @@
 """The parts of an answer, as `GrokClient.stream` gives them while it comes.
 
-Values only, made for ``match``; which events they are made of, `_parts` knows.
+Values only, made for ``match``; which events they are made of, `_asking.parts` knows.
 """
 
 from __future__ import annotations

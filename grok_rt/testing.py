@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from grok_rt import _codec
-from grok_rt._framing import TEXT
+from grok_rt._wire import codec
+from grok_rt._wire.framing import TEXT
 from grok_rt.audio import AudioClip, AudioFormat, pcm16
 from grok_rt.errors import RemoteProtocolError
 from grok_rt.events import (
@@ -154,7 +154,7 @@ class Evidence:
         for entry in self.journal.entries():
             if entry.frame.opcode == TEXT and said in (None, entry.said):
                 try:
-                    yield _codec.decode(entry.frame.data)
+                    yield codec.decode(entry.frame.data)
                 except RemoteProtocolError:
                     continue
 

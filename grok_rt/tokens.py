@@ -12,13 +12,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from grok_rt._line import open_line
-from grok_rt._line.http import BODY_PATIENCE, Answer, NotHTTP, read_answer, read_head
-from grok_rt._line.refusals import Purpose, refused, unreachable
-from grok_rt._line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
 from grok_rt._numbers import timeout_of
-from grok_rt._opening import ApiKey, credential, default_url
 from grok_rt._secret import Token
+from grok_rt._wire.line import open_line
+from grok_rt._wire.line.http import BODY_PATIENCE, Answer, NotHTTP, read_answer, read_head
+from grok_rt._wire.line.refusals import Purpose, refused, unreachable
+from grok_rt._wire.line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
+from grok_rt._wire.opening import ApiKey, credential, default_url
 from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import websocket
 from raw_peer import Talk, answers, heard, listening, server_context, switching, trusting, upgraded
 
 from grok_rt import GrokClient
-from grok_rt._opening import Auth, Opening
-from grok_rt._transport import Transport, WebSocketTransport
+from grok_rt._wire.opening import Auth, Opening
+from grok_rt._wire.transport import Transport, WebSocketTransport
 from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed, GrokError
 from grok_rt.simulator import Simulator, loopback
 from grok_rt.simulator.mint import Mint

@@ -17,7 +17,7 @@ from callers import until
 from scripted import GREETING, SOON, ScriptedTransport, in_background
 
 from grok_rt import GrokClient, GrokToolDefinition, SessionConfig, events, on
-from grok_rt._framing import TEXT, Frame
+from grok_rt._wire.framing import TEXT, Frame
 from grok_rt.errors import (
     AudioError,
     ConcurrencyError,
@@ -310,7 +310,7 @@ def test_who_is_too_slow_is_named(
     pumped: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A session that nobody pumps, or whose handler hangs, ends with a sentence that says so."""
-    monkeypatch.setattr("grok_rt._liveness._LOOK_EVERY", 0.0)
+    monkeypatch.setattr("grok_rt._connection.liveness._LOOK_EVERY", 0.0)
     release = threading.Event()
     with scripted(max_backlog=500, stall_timeout=0) as (grok, transport):
         if pumped:

@@ -20,10 +20,11 @@ from typing import Any
 import attrs
 import pytest
 
-from grok_rt import GrokClient, _codec, errors, events, models
-from grok_rt._framing import TEXT, Frame
-from grok_rt._outbox import Outbox
-from grok_rt._transport import Transport
+from grok_rt import GrokClient, errors, events, models
+from grok_rt._connection.outbox import Outbox
+from grok_rt._wire import codec
+from grok_rt._wire.framing import TEXT, Frame
+from grok_rt._wire.transport import Transport
 from grok_rt.audio import AudioFormat
 from grok_rt.simulator import loopback
 
@@ -126,7 +127,7 @@ RUST_SHAPES = {
 
 def on_the_wire(event: events.Event) -> dict[str, Any]:
     """Read an event back as the server would."""
-    message: dict[str, Any] = json.loads(_codec.encode(event))
+    message: dict[str, Any] = json.loads(codec.encode(event))
     return message
 
 
@@ -146,7 +147,7 @@ def test_every_rust_event_is_a_class(wire_type: str) -> None:
 
 def test_an_unknown_event_is_kept() -> None:
     """Where Rust had `Unknown`, there is an event with all that came."""
-    event = _codec.decode(b'{"type": "response.dance", "steps": 3}')
+    event = codec.decode(b'{"type": "response.dance", "steps": 3}')
     assert isinstance(event, events.UnknownEvent)
     assert event.type == "response.dance"
     assert event.raw["steps"] == 3
@@ -256,7 +257,7 @@ def test_server_event_helpers_extract_audio_and_tool_calls() -> None:
     for wire_type in ("response.audio.delta", "response.output_audio.delta"):
         delta = base64.b64encode(b"audio").decode()
         message = {"type": wire_type, **ids, **indices, "delta": delta}
-        event = _codec.decode(json.dumps(message).encode())
+        event = codec.decode(json.dumps(message).encode())
         assert isinstance(event, events.AudioDelta)
         assert event.audio_delta() == event.audio == b"audio"
         assert event.function_call() is None

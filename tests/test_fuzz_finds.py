@@ -15,8 +15,8 @@ import fuzz_laws
 import mutations
 import pytest
 
-from grok_rt import _codec
-from grok_rt._framing import BINARY, CLOSE, TEXT, Frame, pack
+from grok_rt._wire import codec
+from grok_rt._wire.framing import BINARY, CLOSE, TEXT, Frame, pack
 from grok_rt.errors import RemoteProtocolError
 
 MUTATIONS = int(os.environ.get("GROK_RT_MUTATIONS", "4000"))
@@ -130,6 +130,6 @@ def _seconds(data: bytes) -> float:
     for _ in range(3):
         start = time.thread_time()
         with contextlib.suppress(RemoteProtocolError):
-            _codec.decode(data)
+            codec.decode(data)
         times.append(time.thread_time() - start)
     return min(times)

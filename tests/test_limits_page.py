@@ -15,26 +15,20 @@ from grok_rt import (
     Budget,
     GrokClient,
     Reconnect,
-    _calls,
     _card,
-    _configurer,
-    _connection,
-    _exchange,
-    _framing,
-    _lifecycle,
     _notebook,
-    _pump,
-    _question,
-    _reading,
-    _session,
-    _tooling,
-    _transport,
     client,
     doctor,
     tokens,
 )
-from grok_rt._line import dialling, http, refusals
-from grok_rt._liveness import Limits
+from grok_rt._asking import exchange, question
+from grok_rt._client import configurer, lifecycle, pump, tooling
+from grok_rt._connection import connection, reading
+from grok_rt._connection.liveness import Limits
+from grok_rt._session import calls
+from grok_rt._session import session as _session
+from grok_rt._wire import framing, transport
+from grok_rt._wire.line import dialling, http, refusals
 from grok_rt.audio import _wav
 from grok_rt.cli import ask, simulate
 from grok_rt.cli import token as token_command
@@ -91,13 +85,13 @@ LIMITS = ARGUMENTS | {
     "run(), for event in client": None,
     # opening
     "head start of an address": dialling.HEAD_START,
-    "answer to the first session.update": _configurer._UPDATE_TIMEOUT,
+    "answer to the first session.update": configurer._UPDATE_TIMEOUT,
     "update_session(timeout=)": default(GrokClient.update_session, "timeout"),
     "head of the server's HTTP answer": http.LIMIT,
     "body of a refusal, its time": http.BODY_PATIENCE,
     "body of a refusal, its size": http.LIMIT,
     "words of a refusal that a message quotes": refusals._LONGEST,
-    "close of a session that never stood": _lifecycle._GIVE_UP,
+    "close of a session that never stood": lifecycle._GIVE_UP,
     "tokens.create(timeout=)": default(tokens.create, "timeout"),
     "tokens.create(expires_after=)": default(tokens.create, "expires_after"),
     # sending
@@ -107,15 +101,15 @@ LIMITS = ARGUMENTS | {
     "ask(timeout=)": default(GrokClient.ask, "timeout"),
     "stream(timeout=)": default(GrokClient.stream, "timeout"),
     "submit(timeout=)": default(GrokClient.submit, "timeout"),
-    "silence after a spoken question": _question._TAIL_MS / 1000,
-    "speech that still belongs to a question": _question._SETTLE_MS / 1000,
-    "a question that met another answer": _exchange._RETRY,
+    "silence after a spoken question": question._TAIL_MS / 1000,
+    "speech that still belongs to a question": question._SETTLE_MS / 1000,
+    "a question that met another answer": exchange._RETRY,
     "paced(frame_ms=)": default(paced, "frame_ms") / 1000,
     "paced(trailing_silence_ms=)": default(paced, "trailing_silence_ms") / 1000,
     # receiving
-    "size of a message": default(_transport.WebSocketTransport.connect, "max_size"),
-    "fragments of a message": default(_framing.FrameReader, "max_fragments"),
-    "size of a control frame": _framing._MAX_CONTROL,
+    "size of a message": default(transport.WebSocketTransport.connect, "max_size"),
+    "fragments of a message": default(framing.FrameReader, "max_fragments"),
+    "size of a control frame": framing._MAX_CONTROL,
     "age of the backlog": Limits().max_backlog_age,
     # reconnecting
     **{
@@ -124,17 +118,17 @@ LIMITS = ARGUMENTS | {
         if field.name != "causes"
     },
     "a pause": _session._PAUSE,
-    "look for a pause": _connection._LOOK_AGAIN,
-    "rest of reading beside start()": _reading._STAY,
+    "look for a pause": connection._LOOK_AGAIN,
+    "rest of reading beside start()": reading._STAY,
     # tools
     "tool(timeout=)": attrs.fields_dict(Tool)["timeout"].default,
-    "grace beyond a tool's timeout": _tooling._GRACE,
-    "a call answered by hand": _calls.Declared().timeout,
+    "grace beyond a tool's timeout": tooling._GRACE,
+    "a call answered by hand": calls.Declared().timeout,
     "hold of an output": default(_session.Session, "hold_timeout"),
     "Runner(limit=)": default(Runner, "limit"),
     "Runner(idle=)": default(Runner, "idle"),
     "calls that nobody wants before they begin": _workers._REMEMBERED,
-    "calls that are remembered": _calls._REMEMBERED,
+    "calls that are remembered": calls._REMEMBERED,
     # usage
     "budget=": default(GrokClient, "budget"),
     "Budget(warn_at=)": Budget(usd=1).warn_at,
@@ -142,11 +136,11 @@ LIMITS = ARGUMENTS | {
     "a packet of Opus": _meter._OPUS_PACKET,
     # closing
     "close of a with block on Ctrl+C or SystemExit": client._HURRY,
-    "tools that are running": _tooling._HEED,
-    "end of a thread that was woken": _connection._GRACE,
-    "handlers of the last events": _pump._LAST_CALL,
-    "a server that broke the protocol": _transport._LINGER,
-    "exit of the program": _connection._EXIT_TIMEOUT,
+    "tools that are running": tooling._HEED,
+    "end of a thread that was woken": connection._GRACE,
+    "handlers of the last events": pump._LAST_CALL,
+    "a server that broke the protocol": transport._LINGER,
+    "exit of the program": connection._EXIT_TIMEOUT,
     # recording
     "notes that wait for the disk": _recorder._MAX_WAITING,
     "end of a recording": _recorder._PATIENCE,

@@ -9,8 +9,9 @@ import pytest
 from wire import item
 from wire_cases import SOUND
 
-from grok_rt import _codec, events, models
+from grok_rt import events, models
 from grok_rt._unset import UNSET
+from grok_rt._wire import codec
 from grok_rt.audio import pcm16
 from grok_rt.models import (
     ConversationItem,
@@ -36,7 +37,7 @@ def test_session_update_serializes() -> None:
         temperature=0.3,
         audio=models.AudioConfig(input=channel, output=channel),
     )
-    assert json.loads(_codec.encode(events.SessionUpdate(payload))) == {
+    assert json.loads(codec.encode(events.SessionUpdate(payload))) == {
         "type": "session.update",
         "session": {
             "instructions": "be concise",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt import _codec, events
+from grok_rt import events
 from grok_rt._unset import UNSET
+from grok_rt._wire import codec
 from grok_rt.audio import AudioFormat, pcm16
 from grok_rt.errors import ConfigError
 from grok_rt.models import (
@@ -284,6 +285,6 @@ def test_what_was_received_is_never_refused() -> None:
             "reasoning": {"effort": "some"},
         },
     }
-    event = _codec.decode(json.dumps(value).encode())
+    event = codec.decode(json.dumps(value).encode())
     assert isinstance(event, events.SessionUpdate)
-    assert json.loads(_codec.encode(event)) == value
+    assert json.loads(codec.encode(event)) == value

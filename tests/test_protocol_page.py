@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from grok_rt import events
-from grok_rt._session import FATAL_ERROR_TYPES
+from grok_rt._session.session import FATAL_ERROR_TYPES
 
 PAGE = Path(__file__).parents[1] / "docs" / "protocol.md"
 

@@ -76,8 +76,8 @@ def key_for(url: str | None) -> str | None:
     """
     from urllib.parse import urlsplit
 
-    from grok_rt._line.target import is_loopback
-    from grok_rt._opening import default_url
+    from grok_rt._wire.line.target import is_loopback
+    from grok_rt._wire.opening import default_url
 
     if os.environ.get("XAI_API_KEY"):
         return None

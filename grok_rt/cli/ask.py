@@ -64,7 +64,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask."""
     from grok_rt import Answer, GrokClient, SessionConfig, events
-    from grok_rt._opening import DEFAULT_MODEL
+    from grok_rt._wire.opening import DEFAULT_MODEL
 
     prompt = _prompt(arguments)
     if arguments.out:

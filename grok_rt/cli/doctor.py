@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     import attrs
 
-    from grok_rt._opening import DEFAULT_MODEL
+    from grok_rt._wire.opening import DEFAULT_MODEL
     from grok_rt.doctor import examine
 
     failed = []

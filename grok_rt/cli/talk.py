@@ -68,7 +68,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Talk until somebody hangs up."""
     from grok_rt import GrokClient, SessionConfig
-    from grok_rt._opening import DEFAULT_MODEL
+    from grok_rt._wire.opening import DEFAULT_MODEL
     from grok_rt.devices import Microphone, Speaker, talk
 
     functions, searches = found_tools(arguments.tools)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from grok_rt._line.proxy import ENVIRONMENT
-from grok_rt._opening import DEFAULT_MODEL, ApiKey, default_url
+from grok_rt._wire.line.proxy import ENVIRONMENT
+from grok_rt._wire.opening import DEFAULT_MODEL, ApiKey, default_url
 from grok_rt.doctor import machine
 from grok_rt.doctor.findings import Finding, Note, Trouble
 from grok_rt.doctor.way import Way

@@ -14,16 +14,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grok_rt import events
-from grok_rt._frames import frame_of, heard
-from grok_rt._framing import CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
-from grok_rt._line import open_line
-from grok_rt._line.dialling import DeadlineSocket, dial, resolve
-from grok_rt._line.proxy import Proxy, choose, tunnel
-from grok_rt._line.refusals import unreachable
-from grok_rt._line.target import Target, is_loopback
-from grok_rt._opening import ApiKey, Opening, credential
-from grok_rt._tls import TLSSocket
-from grok_rt._transport import WebSocketTransport
+from grok_rt._wire.frames import frame_of, heard
+from grok_rt._wire.framing import CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
+from grok_rt._wire.line import open_line
+from grok_rt._wire.line.dialling import DeadlineSocket, dial, resolve
+from grok_rt._wire.line.proxy import Proxy, choose, tunnel
+from grok_rt._wire.line.refusals import unreachable
+from grok_rt._wire.line.target import Target, is_loopback
+from grok_rt._wire.opening import ApiKey, Opening, credential
+from grok_rt._wire.tls import TLSSocket
+from grok_rt._wire.transport import WebSocketTransport
 from grok_rt.doctor.findings import Note, Trouble
 from grok_rt.errors import ConnectionClosed, GrokError, RemoteProtocolError
 from grok_rt.models import SessionConfig

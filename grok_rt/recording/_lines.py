@@ -12,10 +12,11 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from grok_rt import _codec, events
-from grok_rt._frames import said
-from grok_rt._framing import TEXT, Frame
+from grok_rt import events
 from grok_rt._unset import UNSET
+from grok_rt._wire import codec
+from grok_rt._wire.frames import said
+from grok_rt._wire.framing import TEXT, Frame
 from grok_rt.errors import GrokError, ProtocolError
 from grok_rt.models import FunctionCall
 
@@ -74,7 +75,7 @@ def message_of(event: events.Event, *, keep_audio: bool) -> tuple[dict[str, Any]
     if isinstance(event, (events.AudioDelta, events.InputAudioBufferAppend)) and not keep_audio:
         elided = len(event.audio)
         event = attrs.evolve(event, audio=b"")
-    message: dict[str, Any] = json.loads(_codec.encode(event))
+    message: dict[str, Any] = json.loads(codec.encode(event))
     return message, elided
 
 
@@ -107,7 +108,7 @@ def read_event(source: Source, message: Mapping[str, Any]) -> events.Event | Non
     if source == "local":
         return _local_event(message)
     try:
-        return _codec.decode(json.dumps(message).encode())
+        return codec.decode(json.dumps(message).encode())
     except ProtocolError:
         return None
 
@@ -131,7 +132,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, events.LocalEvent):
         return _local_message(value)
     if isinstance(value, events.Event):
-        return json.loads(_codec.encode(value))
+        return json.loads(codec.encode(value))
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from grok_rt import events
-from grok_rt._listener import GrokListener
+from grok_rt._client.listener import GrokListener
 from grok_rt.audio import AudioClip, AudioFormat, pcm16
 from grok_rt.conversation import Conversation
 from grok_rt.errors import RecordingError

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from grok_rt import events
-from grok_rt._framing import BINARY, TEXT, Frame
+from grok_rt._wire.framing import BINARY, TEXT, Frame
 from grok_rt.audio import AudioFormat, Converter, pcm16
 from grok_rt.errors import AudioError, RecordingError
 from grok_rt.recording._lines import Source, line_of, message_of, sent_event, without_secrets
@@ -28,7 +28,7 @@ from grok_rt.recording._playback import Playback, Track, formats_in, seconds_of
 from grok_rt.recording._wave import StereoWave
 
 if TYPE_CHECKING:
-    from grok_rt._inbox import Arrival, Inbox
+    from grok_rt._connection.inbox import Arrival, Inbox
     from grok_rt.client import GrokClient
 
 __all__ = ["Recorder", "record"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from grok_rt._line.target import is_loopback
+from grok_rt._wire.line.target import is_loopback
 from grok_rt.simulator.http import Request, answer
 from grok_rt.simulator.refusals import Refusal
 from grok_rt.simulator.watching import Board, Onlooker

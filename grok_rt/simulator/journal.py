@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pybase64
 
-from grok_rt._framing import BINARY, Frame
+from grok_rt._wire.framing import BINARY, Frame
 from grok_rt.audio import AudioFormat, pcm16
 
 if TYPE_CHECKING:

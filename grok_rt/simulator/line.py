@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from grok_rt._framing import (
+from grok_rt._wire.framing import (
     BINARY,
     CLOSE,
     PING,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from grok_rt._framing import CLOSE, PING, PONG, Frame, close_payload, parse_close
-from grok_rt._line.refusals import refused
+from grok_rt._wire.framing import CLOSE, PING, PONG, Frame, close_payload, parse_close
+from grok_rt._wire.line.refusals import refused
 from grok_rt.errors import ConnectionClosedError
 from grok_rt.simulator.behaviour import LIVE, Behaviour
 from grok_rt.simulator.brain import Brain
@@ -22,7 +22,7 @@ from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.refusals import Refusal, admit, as_refusal, too_many
 
 if TYPE_CHECKING:
-    from grok_rt._transport import Transport
+    from grok_rt._wire.transport import Transport
     from grok_rt.simulator.conversation import Conversation
 
 __all__ = ["LoopbackTransport", "loopback"]

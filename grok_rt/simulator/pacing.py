@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from grok_rt._framing import BINARY, Frame
+from grok_rt._wire.framing import BINARY, Frame
 from grok_rt.simulator.clock import Clock
 
 if TYPE_CHECKING:

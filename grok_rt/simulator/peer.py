@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import pybase64
 
-from grok_rt import _codec
-from grok_rt._framing import BINARY, TEXT, Frame
+from grok_rt._wire import codec
+from grok_rt._wire.framing import BINARY, TEXT, Frame
 from grok_rt.errors import RemoteProtocolError
 from grok_rt.events import Event
 from grok_rt.simulator import shapes
@@ -178,7 +178,7 @@ class Peer:
         Whatever is wrong with it is answered with an `error` and the session goes on: an
         `invalid_request_error` that names the field, or an `internal_error` for our own faults.
         """
-        data = _codec.encode(message) if isinstance(message, Event) else message
+        data = codec.encode(message) if isinstance(message, Event) else message
         data = data.encode() if isinstance(data, str) else data
         if not self._attend(now):
             return
@@ -210,7 +210,7 @@ class Peer:
 
     def poll(self, now: float) -> list[Event]:
         """All events due by `now` that have not been taken yet, in order."""
-        return [_codec.decode(frame.data) for frame in self.frames(now) if frame.opcode == TEXT]
+        return [codec.decode(frame.data) for frame in self.frames(now) if frame.opcode == TEXT]
 
     def frames(self, now: float) -> list[Frame]:
         """The same as `poll`, as frames for the wire; with binary transport also audio."""
@@ -257,7 +257,7 @@ class Peer:
         events = []
         for data in list(self._received):  # the session's thread may be adding
             try:
-                events.append(_codec.decode(data))
+                events.append(codec.decode(data))
             except RemoteProtocolError:
                 continue
         return events

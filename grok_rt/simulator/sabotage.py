@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from grok_rt._framing import BINARY, CLOSE, CONTINUATION, TEXT, Frame, close_payload, pack
+from grok_rt._wire.framing import BINARY, CLOSE, CONTINUATION, TEXT, Frame, close_payload, pack
 from grok_rt.simulator import faults as f
 
 __all__ = ["End", "Sabotage", "wire_type"]

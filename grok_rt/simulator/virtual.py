@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from grok_rt import _codec
-from grok_rt._framing import TEXT
+from grok_rt._wire import codec
+from grok_rt._wire.framing import TEXT
 from grok_rt.events import Event, InputAudioBufferAppend
 from grok_rt.simulator.peer import Peer
 from grok_rt.simulator.voice import hum
@@ -138,7 +138,7 @@ class VirtualSession:
         came = []
         for frame in self.peer.frames(self.now):
             if frame.opcode == TEXT:
-                came.append(_codec.decode(frame.data))
+                came.append(codec.decode(frame.data))
             else:
                 self.sound += frame.data
         self.log += [(self.now, event) for event in came]

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from grok_rt._framing import BINARY, Frame
+from grok_rt._wire.framing import BINARY, Frame
 
 __all__ = ["Board", "Onlooker"]
 

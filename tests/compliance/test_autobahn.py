@@ -15,8 +15,8 @@ from raw_peer import listening, upgraded
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from grok_rt._framing import Frame, close_payload
-from grok_rt._transport import WebSocketTransport
+from grok_rt._wire.framing import Frame, close_payload
+from grok_rt._wire.transport import WebSocketTransport
 from grok_rt.errors import RemoteProtocolError
 
 SCRIPT = Path(__file__).parents[2] / "compliance" / "autobahn.py"

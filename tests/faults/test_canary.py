@@ -22,8 +22,8 @@ from relay import Fault
 from stage import Peer
 
 from grok_rt import GrokClient, events, tokens
-from grok_rt._opening import Auth, Opening
 from grok_rt._secret import Token
+from grok_rt._wire.opening import Auth, Opening
 from grok_rt.errors import GrokError
 from grok_rt.simulator import Simulator, loopback
 

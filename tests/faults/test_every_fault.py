@@ -15,7 +15,8 @@ import attrs
 import pytest
 from callers import call_in_thread, until
 
-from grok_rt import GrokClient, SessionConfig, _configurer, events, tokens
+from grok_rt import GrokClient, SessionConfig, events, tokens
+from grok_rt._client import configurer
 from grok_rt.errors import (
     AuthenticationFailed,
     ConnectFailed,
@@ -221,7 +222,7 @@ def pairs(known: object, *, whole: bool) -> list[tuple[str, str]]:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a confirmation that does not come for as long as for everything here."""
-    monkeypatch.setattr(_configurer, "_UPDATE_TIMEOUT", WAIT)
+    monkeypatch.setattr(configurer, "_UPDATE_TIMEOUT", WAIT)
 
 
 @pytest.mark.system

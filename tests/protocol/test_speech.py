@@ -8,7 +8,8 @@ import live
 import pytest
 from stage import MANUAL, Message, Peer, on_stage
 
-from grok_rt import SessionConfig, _question, events
+from grok_rt import SessionConfig, events
+from grok_rt._asking import question as _question
 from grok_rt.audio import AudioClip, pcm16
 from grok_rt.conversation import Conversation
 from grok_rt.errors import DeadlineExceeded

@@ -10,8 +10,8 @@ import pytest
 from wire_cases import CASES
 
 from grok_rt import events
-from grok_rt._codec import encode
-from grok_rt._frames import frame_of, sound_frame
+from grok_rt._wire.codec import encode
+from grok_rt._wire.frames import frame_of, sound_frame
 from grok_rt.errors import GrokError, ProtocolError, RemoteProtocolError
 from grok_rt.models import FunctionCall
 from grok_rt.recording._lines import (

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from grok_rt import GrokClient, errors, events
-from grok_rt._framing import TEXT, Frame
+from grok_rt._wire.framing import TEXT, Frame
 from grok_rt.simulator import Clock, Simulator, loopback
 
 KEY = {"Authorization": "Bearer good"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grok_rt._framing import BINARY, TEXT, Frame
+from grok_rt._wire.framing import BINARY, TEXT, Frame
 from grok_rt.audio import PCMU, pcm16
 from grok_rt.simulator import Peer
 from grok_rt.simulator.journal import Journal, format_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grok_rt._framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
+from grok_rt._wire.framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, ConnectionClosedError, RateLimited
 from grok_rt.simulator import Behaviour, LoopbackTransport, Peer, Refusal, Script, loopback
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from grok_rt._framing import BINARY, CLOSE, PONG, TEXT, Frame, FrameReader, pack, parse_close
+from grok_rt._wire.framing import BINARY, CLOSE, PONG, TEXT, Frame, FrameReader, pack, parse_close
 from grok_rt.errors import RemoteProtocolError
 from grok_rt.simulator import Peer, Script, faults
 from grok_rt.simulator.sabotage import End, Sabotage

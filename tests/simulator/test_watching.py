@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grok_rt._framing import BINARY, TEXT, Frame
+from grok_rt._wire.framing import BINARY, TEXT, Frame
 from grok_rt.audio import AudioClip
 from grok_rt.simulator import Peer, Script
 from grok_rt.simulator.watching import Board

@@ -15,7 +15,7 @@ import pytest
 from live import SAMPLES
 from virtual_talk import Talk
 
-from grok_rt import _codec
+from grok_rt._wire import codec
 from grok_rt.events import UnknownEvent
 
 Message = dict[str, Any]
@@ -126,7 +126,7 @@ def test_our_client_knows_them_all(
 ) -> None:
     """Each message, live or documented, is an event of the client's, with nothing left over."""
     for message in live_messages + documented_messages:
-        event = _codec.decode(json.dumps(message).encode())
+        event = codec.decode(json.dumps(message).encode())
         assert not isinstance(event, UnknownEvent), message
 
 

@@ -7,12 +7,9 @@ from typing import Any
 import flows
 from scripted import GREETING, ScriptedTransport
 
-from grok_rt import (
-    GrokClient,
-    SessionConfig,
-    _codec,
-)
-from grok_rt._framing import TEXT, Frame
+from grok_rt import GrokClient, SessionConfig
+from grok_rt._wire import codec
+from grok_rt._wire.framing import TEXT, Frame
 from grok_rt.simulator import Peer, Script, loopback
 
 KEY = "test"
@@ -42,7 +39,7 @@ def reply(
 ) -> None:
     """Let the server answer in one go."""
     flow = flows.reply(response, item, metadata)
-    transport.hears(*(Frame(TEXT, _codec.encode(event)) for event in flow))
+    transport.hears(*(Frame(TEXT, codec.encode(event)) for event in flow))
 
 
 def waits_for(grok: GrokClient, what: str) -> bool:

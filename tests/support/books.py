@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from grok_rt import events
-from grok_rt._session import Declared, Session, Step
+from grok_rt._session.session import Declared, Session, Step
 from grok_rt.models import ConversationItem
 
 CREATE = "response.create"

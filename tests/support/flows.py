@@ -6,14 +6,15 @@ import base64
 import json
 from typing import Any
 
-from grok_rt import _codec, events
+from grok_rt import events
+from grok_rt._wire import codec
 
 SOUND = {"hel": b"\x01\x00" * 10, "lo": b"\x02\x00" * 5}
 
 
 def ev(type: str, **fields: Any) -> events.Event:
     """Read one event off the wire."""
-    event = _codec.decode(json.dumps({"type": type, "event_id": "e", **fields}).encode())
+    event = codec.decode(json.dumps({"type": type, "event_id": "e", **fields}).encode())
     assert not isinstance(event, events.UnknownEvent), event
     return event
 

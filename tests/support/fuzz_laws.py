@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
-from grok_rt import _codec
-from grok_rt._framing import Frame, FrameReader, pack
+from grok_rt._wire import codec as _codec
+from grok_rt._wire.framing import Frame, FrameReader, pack
 from grok_rt.errors import LocalProtocolError, RemoteProtocolError
 from grok_rt.events import Event
 

@@ -14,7 +14,7 @@ from raw_peer import (
 )
 from websockets.sync.server import ServerConnection, serve
 
-from grok_rt._transport import WebSocketTransport
+from grok_rt._wire.transport import WebSocketTransport
 from grok_rt.errors import (
     ConnectFailed,
 )

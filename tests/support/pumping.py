@@ -10,10 +10,10 @@ from typing import TypeVar
 from callers import SOON, waits_in
 
 from grok_rt import events
-from grok_rt._handlers import Handlers
-from grok_rt._inbox import Inbox
-from grok_rt._pump import Pump
-from grok_rt._receiver import Expectation
+from grok_rt._client.handlers import Handlers
+from grok_rt._client.pump import Pump
+from grok_rt._client.receiver import Expectation
+from grok_rt._connection.inbox import Inbox
 from grok_rt.errors import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 
 T = TypeVar("T")

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from grok_rt._connection import Connection
-from grok_rt._framing import CLOSE, PING, PONG, TEXT, Frame, close_payload
-from grok_rt._inbox import Inbox
-from grok_rt._liveness import Limits
-from grok_rt._session import Declared, Session
+from grok_rt._connection.connection import Connection
+from grok_rt._connection.inbox import Inbox
+from grok_rt._connection.liveness import Limits
+from grok_rt._session.session import Declared, Session
+from grok_rt._wire.framing import CLOSE, PING, PONG, TEXT, Frame, close_payload
 from grok_rt.errors import ConnectionClosedError
 from grok_rt.events import Closed, Event
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from grok_rt._framing import Frame
-from grok_rt._transport import Transport
+from grok_rt._wire.framing import Frame
+from grok_rt._wire.transport import Transport
 
 
 class Taker:

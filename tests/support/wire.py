@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from grok_rt import _codec, events
+from grok_rt import events
+from grok_rt._wire import codec
 from grok_rt.models import ConversationItem, SessionConfig
 
 __all__ = ["JSON", "SAMPLES", "decode", "dump", "encode", "item", "session"]
@@ -44,12 +45,12 @@ def dump(value: Any) -> bytes:
 
 def decode(value: Any) -> events.Event:
     """Read a message."""
-    return _codec.decode(dump(value))
+    return codec.decode(dump(value))
 
 
 def encode(event: events.Event) -> Any:
     """Write a message."""
-    return json.loads(_codec.encode(event))
+    return json.loads(codec.encode(event))
 
 
 def session(config: SessionConfig) -> Any:

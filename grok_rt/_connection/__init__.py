@@ -1,0 +1,1 @@
+"""One connection: its two threads, its two queues, and the session's books among them."""
