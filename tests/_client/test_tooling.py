@@ -101,7 +101,7 @@ def test_a_misspelt_call_of_a_script_does_not_let_ask_wait(
 ) -> None:
     """It fails at once; `on_error` and the log name what was meant."""
     failures: list[events.Failure] = []
-    with client(Script().calls("wether").says("{output}"), on_error=failures.append) as grok:
+    with client(Script().calls("weathr").says("{output}"), on_error=failures.append) as grok:
 
         @grok.tool
         def weather() -> str:
