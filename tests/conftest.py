@@ -1,4 +1,4 @@
-"""What every test gets: no thread, socket or pipe may outlive it; a choice of Hypothesis profile.
+"""What every test gets: no thread and no socket may outlive it, and a choice of Hypothesis profile.
 
 Set `CI` in the environment for the reproducible profile.
 """
@@ -31,7 +31,7 @@ GRACE = 2.0  # seconds that what a test closed may take to be gone
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """Fail the test that leaves a thread of ours alive, or a socket or a pipe open."""
+    """Fail the test that leaves a thread of ours alive or a socket open."""
     before = _threads() | _sockets()
     yield
     left = (_threads() | _sockets()) - before
@@ -53,12 +53,12 @@ def _threads() -> set[str]:
 
 
 def _sockets() -> set[str]:
-    """Name the open sockets and pipes of this process, where the system can list them."""
+    """Name the open sockets of this process, where the system can list them."""
     names = set()
     with contextlib.suppress(FileNotFoundError):
         for link in Path("/proc/self/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
                 target = str(link.readlink())
-                if target.startswith(("socket:", "pipe:")):
+                if target.startswith("socket:"):
                     names.add(f"fd {link.name} ({target})")
     return names

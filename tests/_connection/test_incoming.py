@@ -177,6 +177,7 @@ def test_an_end_that_the_dispatcher_meets_is_told_by_the_reader(end: str) -> Non
         until(lambda: stage.heard(events.Closed))
         (closed,) = stage.heard(events.Closed)
         assert grok._inbox.source is None
+        until(lambda: grok._inbox._bell is None)
         assert closed.code == (4000 if end == "closes" else 1006)
         assert isinstance(closed.error, ConnectionClosedError)
         assert closed.error.code == {"vanishes": 1006, "closes": 4000}.get(end, 1002)
