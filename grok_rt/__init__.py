@@ -113,11 +113,11 @@ _ROOMS = (
     "models",
     "tools",
     "usage",
-    "_handlers",
-    "_reconnect",
+    "_client.handlers",
+    "_client.reconnect",
     "conversation",
     "answer",
-    "_exchange",
+    "_asking.exchange",
     "client",
 )
 _MODULES = frozenset(("errors", "events", "parts"))

@@ -133,7 +133,7 @@ def test_the_template_refuses_what_encode_refuses(sound: Any, event_id: Any) -> 
 def test_the_core_is_imported_without_cattrs() -> None:
     """Cattrs comes with the first message that needs it, and sound needs none."""
     program = (
-        "import sys; from grok_rt import _codec\n"
+        "import sys; from grok_rt._wire import codec\n"
         'event = codec.decode(b\'{"type":"response.audio.delta","delta":"AAEC"}\')\n'
         "assert event.audio == b'\\0\\1\\2', event\n"
         "assert not {'cattrs', 'websocket'} & set(sys.modules)\n"
