@@ -23,7 +23,7 @@ __all__ = ["CAN_BORROW", "Bell", "Turn"]
 CAN_BORROW: Final = hasattr(select, "poll")
 
 _STAY = 0.1  # seconds that reading may rest, until the reader looks, and twice that until it reads
-_PARK_AFTER = 10  # looks for nothing, after which it waits to be told: an idle line costs nothing
+_PARK_AFTER = 2  # looks for nothing, after which it waits to be told: an idle line costs nothing
 
 
 class Turn:

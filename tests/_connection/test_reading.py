@@ -90,6 +90,30 @@ def test_an_idle_line_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     reader.result(SOON)
 
 
+def test_a_line_on_which_only_pongs_come_costs_next_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each time the borrower reads and comes back, the reader looks again, but not for long."""
+    looks_after(0.001, monkeypatch)
+    looked = []
+    look = Turn._look
+    monkeypatch.setattr(
+        Turn, "_look", lambda turn, *, parks: (looked.append(parks), look(turn, parks=parks))[1]
+    )
+    turn = Turn()
+    reader = call_in_thread(turn.lend)
+    until(turn.borrow)
+    for _ in range(20):
+        until(lambda: turn._is_parked)
+        with turn._called:  # the reader does not see how short the way back is
+            turn.give_back(is_over=False)
+            assert turn.borrow()
+            turn._is_parked = False
+    assert len(looked) <= 4 * 21
+    turn.give_back(is_over=True)
+    reader.result(SOON)
+
+
 def test_a_parked_reader_is_not_called_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """`want` wakes it while another reads: it parks again, and comes when that one stays away."""
     looks_after(0.001, monkeypatch)
