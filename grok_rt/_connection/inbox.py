@@ -12,7 +12,7 @@ import queue
 import time
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from grok_rt._connection.reading import Bell
+from grok_rt._connection.reading import Bell, new_bell
 from grok_rt.events import Ping
 
 if TYPE_CHECKING:
@@ -55,15 +55,14 @@ class Inbox(queue.Queue["Arrival"]):
         listeners: who hears all that passes. The client's connections follow one another, its
             inbox stays: so they are known here, and the writer asks here too.
         source: the line of which more may come, if it can be read by who waits here.
-        has_woken: whether what was put last woke somebody who could have read it himself.
+        is_awaited: whether somebody waits for what another reads, who could read it himself.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.listeners: tuple[Listener, ...] = ()
         self.source: Source | None = None
-        self.has_woken = False
-        self._is_awaited = False
+        self.is_awaited = False
         self._waiting = 0
         self._bell: Bell | None = None
         self._bytes = 0
@@ -97,7 +96,7 @@ class Inbox(queue.Queue["Arrival"]):
                 self._bytes += arrival[1]
             for listener in self.listeners:
                 listener.arrived(arrived, now)
-            self.has_woken, self._is_awaited = self._is_awaited, False
+            self.is_awaited = False
             if self._waiting:
                 self.not_empty.notify()
             if (bell := self._bell) is not None and bell.is_heard:
@@ -144,13 +143,13 @@ class Inbox(queue.Queue["Arrival"]):
                 if batch:
                     return batch
                 source = self.source
-                if source is None or not source.borrow():
-                    self._is_awaited = True
+                if source is not None and self._bell is None:
+                    self._bell = new_bell()
+                bell = self._bell
+                if source is None or bell is None or not source.borrow():
+                    self.is_awaited = bell is not None
                     self._wait()
                     continue
-                if self._bell is None:
-                    self._bell = Bell()
-                bell = self._bell
                 bell.is_heard = True
             source.read_once(bell)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grok_rt._connection.liveness import Backlog, Keepalive, Limits
 from grok_rt._connection.outgoing import Outgoing
-from grok_rt._connection.reading import CAN_BORROW, Turn
+from grok_rt._connection.reading import Turn
 from grok_rt._wire.frames import heard as heard_in
 from grok_rt._wire.framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
 from grok_rt._wire.transport import Pollable
@@ -91,15 +91,19 @@ class Incoming(Outgoing):
 
     def _open(self, transport: Transport) -> None:
         self._transport = transport
-        if CAN_BORROW and isinstance(transport, Pollable):
+        if isinstance(transport, Pollable):
             self._line = transport
             self._inbox.source = self
 
     def _receive(self) -> None:
         """Take all that comes, until the line has ended; the reader's."""
-        recv = self._transport.recv
-        while self._take(recv()):
-            if self._inbox.has_woken and self._inbox.source is self:
+        recv, inbox = self._transport.recv, self._inbox
+        while True:
+            frames = recv()
+            was_awaited = inbox.is_awaited
+            if not self._take(frames):
+                break
+            if was_awaited and not inbox.is_awaited and inbox.source is self:
                 self._turn.lend()
                 if self._failure is not None:
                     raise self._failure

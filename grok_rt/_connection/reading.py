@@ -15,12 +15,8 @@ import contextlib
 import os
 import select
 import threading
-from typing import Final
 
-__all__ = ["CAN_BORROW", "Bell", "Turn"]
-
-#: Whether this system can wait for a line and a bell at once, however many descriptors are open.
-CAN_BORROW: Final = hasattr(select, "poll")
+__all__ = ["Bell", "Turn", "new_bell"]
 
 _STAY = 0.1  # seconds that reading may rest, until the reader looks, and twice that until it reads
 _PARK_AFTER = 2  # looks for nothing, after which it waits to be told: an idle line costs nothing
@@ -137,3 +133,13 @@ class Bell:
         """Release its descriptors; nobody may ring any more."""
         os.close(self._ear)
         os.close(self._mouth)
+
+
+def new_bell() -> Bell | None:
+    """A bell; None where this system has no `poll`, or no descriptor is left."""
+    if not hasattr(select, "poll"):  # asked each time: some libraries take it away
+        return None
+    try:
+        return Bell()
+    except OSError:
+        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import select
 import threading
 import time
 from collections.abc import Sequence
@@ -14,11 +16,11 @@ from stage import Peer, Script, on_stage, playing
 from grok_rt import GrokClient, SessionConfig, events
 from grok_rt._connection import reading
 from grok_rt._connection.incoming import Incoming
-from grok_rt._connection.reading import CAN_BORROW
+from grok_rt._connection.reading import Turn
 from grok_rt._wire.framing import Frame
 from grok_rt.errors import ConnectionClosedError
 
-pytestmark = pytest.mark.skipif(not CAN_BORROW, reason="this system has no poll")
+pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="this system has no poll")
 
 READER, PUMP = "grok-rt-reader", "grok-rt-pump"
 
@@ -116,6 +118,79 @@ def test_reading_goes_on_beside_a_handler_that_takes_its_time(readers: list[str]
         play.start(stage.grok)
         until(lambda: len(stage.heard(events.AudioDelta)) == 2)
         assert READER in readers[readers.index(PUMP) :]
+
+
+@pytest.mark.parametrize("dispatcher", ["waits", "is in a handler"])
+def test_reading_rests_for_nobody_who_does_not_come(
+    monkeypatch: pytest.MonkeyPatch, dispatcher: str
+) -> None:
+    """The reader lends its turn to whom it has woken: not for a ping, nor again while he works."""
+    lent: list[str] = []
+    lend = Turn.lend
+    monkeypatch.setattr(Turn, "lend", lambda turn: (lent.append(dispatcher), lend(turn))[1])
+    ready, told, over = threading.Event(), threading.Event(), threading.Event()
+    inside = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.opens()
+        assert ready.wait(SOON)
+        if dispatcher == "waits":
+            assert told.wait(SOON)
+        else:
+            peer.says(live.sound("resp", "item"))
+            assert inside.wait(SOON)
+        for _ in range(5):
+            peer._send(0x9, b"are you there?")
+            assert peer._receive() == (0xA, b"are you there?")
+        over.set()
+
+    with on_stage(script, reconnect=False) as stage:
+
+        @stage.grok.on_audio
+        def hear(_event: events.AudioDelta) -> None:
+            inside.set()
+            assert over.wait(SOON)
+
+        stage.grok.start()
+        until(lambda: waiting(stage.grok._inbox.not_empty))
+        ready.set()
+        if dispatcher == "waits":
+            stage.grok.tell(events.AudioDropped(ms=1))  # wakes him, and is nothing of the line's
+            until(lambda: stage.heard(events.AudioDropped))
+            until(lambda: waiting(stage.grok._inbox.not_empty))
+            told.set()
+        assert over.wait(SOON)
+        assert len(lent) == (dispatcher != "waits")
+
+
+@pytest.mark.parametrize("lack", ["descriptors", "poll"])
+def test_where_there_is_no_bell_the_reader_reads(
+    monkeypatch: pytest.MonkeyPatch, readers: list[str], lack: str
+) -> None:
+    """A program that has run out of descriptors, or a library that has taken `poll` away."""
+
+    def no_pipe() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    started = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.opens()
+        assert started.wait(SOON)
+        for count in range(1, 4):
+            peer.says(live.sound("resp", "item"))
+            until(lambda count=count: len(stage.heard(events.AudioDelta)) == count)
+
+    with on_stage(script, reconnect=False) as stage:
+        if lack == "poll":
+            monkeypatch.delattr(select, "poll")
+        else:
+            monkeypatch.setattr("grok_rt._connection.reading.os.pipe", no_pipe)
+        stage.grok.start()
+        until(lambda: waiting(stage.grok._inbox.not_empty))
+        started.set()
+        assert stage.is_over()
+    assert set(readers) == {READER}
 
 
 @pytest.mark.usefixtures("_patient")

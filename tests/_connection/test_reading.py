@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ import pytest
 from callers import SOON, call_in_thread, until, waits_in
 
 from grok_rt._connection import reading as _reading
-from grok_rt._connection.reading import CAN_BORROW, Bell, Turn
+from grok_rt._connection.reading import Bell, Turn
 
 NEVER = 60.0
 
@@ -199,7 +200,7 @@ def test_no_two_read_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) 
 
 # --- the bell --------------------------------------------------------------------------------
 
-needs_poll = pytest.mark.skipif(not CAN_BORROW, reason="this system has no poll")
+needs_poll = pytest.mark.skipif(not hasattr(select, "poll"), reason="this system has no poll")
 
 
 @pytest.fixture
