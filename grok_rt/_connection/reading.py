@@ -113,9 +113,9 @@ class Bell:
     def wait(self, line: int, timeout: float | None) -> bool:
         """Wait for the line, the bell or `timeout` seconds; whether there is something to read."""
         if line != self._line:
+            self._poll.register(line, select.POLLIN)
             if self._line is not None:
                 self._poll.unregister(self._line)
-            self._poll.register(line, select.POLLIN)
             self._line = line
         try:
             told = self._poll.poll(None if timeout is None else timeout * 1000)

@@ -251,6 +251,19 @@ def test_it_rings_in_another_thread(bell: Bell, pair: tuple[socket.socket, socke
 
 
 @needs_poll
+def test_a_line_that_is_gone_spoils_no_other(
+    bell: Bell, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """Waiting for it fails; the next line can be waited for as ever."""
+    near, far = pair
+    assert not bell.wait(near.fileno(), 0)
+    with pytest.raises(ValueError, match="negative"):
+        bell.wait(-1, 0)
+    near.send(b"x")
+    assert bell.wait(far.fileno(), None)
+
+
+@needs_poll
 def test_ringing_never_blocks(bell: Bell) -> None:
     """However often nobody listens."""
     for _ in range(100_000):
