@@ -25,8 +25,12 @@ from grok_rt.models._wire import wire_name
 
 __all__ = ["read_sound"]
 
-_MARK: Final = b'audio.delta"'  # of the type, which the server says first
-_MARK_WITHIN: Final = 48
+#: The type, which the server says first.
+_BEGINNINGS: Final = tuple(
+    b'{"type":%b"%b"' % (space, kind.wire_type.encode())
+    for kind in (ResponseOutputAudioDelta, ResponseAudioDelta)
+    for space in (b"", b" ")
+)
 _KEY: Final = b'"delta":"'
 _SPACED: Final = b'"delta": "'
 
@@ -37,7 +41,7 @@ def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
     Its base64, which is nearly all of it, is decoded where it stands; only what is around it is
     read as JSON. No text of a JSON string can look like the key, for a quote ends it.
     """
-    if type(data) is not bytes or data.find(_MARK, 0, _MARK_WITHIN) < 0:
+    if type(data) is not bytes or not data.startswith(_BEGINNINGS):
         return None
     at = data.find(_KEY)
     start = at + len(_KEY) if at > 0 else data.find(_SPACED) + len(_SPACED)
@@ -50,7 +54,21 @@ def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
         audio = _from_base64(data[start:stop], None, True)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return _Draft(flat, audio)
+    made = _new(_Draft)
+    made.event_id = flat.event_id
+    made.previous_item_id = flat.previous_item_id
+    made.item_id = flat.item_id
+    made.response_id = flat.response_id
+    made.content_index = flat.content_index
+    made.output_index = flat.output_index
+    made.audio = audio
+    made.rid = flat.rid
+    made.audio_duration_ms = flat.audio_duration_ms
+    made.ts = flat.ts
+    made.latency = flat.latency
+    made.extra = NO_EXTRA
+    made.__class__ = _KINDS[type(flat)]
+    return made
 
 
 def _may_be_said_again(tail: bytes) -> bool:
@@ -67,21 +85,6 @@ class _Draft(AudioDelta):
     __slots__ = ()
     __setattr__ = object.__setattr__
     __delattr__ = object.__delattr__  # the two share a slot of the type: one alone stays slow
-
-    def __init__(self, flat: Any, audio: bytes) -> None:
-        self.event_id = flat.event_id
-        self.previous_item_id = flat.previous_item_id
-        self.item_id = flat.item_id
-        self.response_id = flat.response_id
-        self.content_index = flat.content_index
-        self.output_index = flat.output_index
-        self.audio = audio
-        self.rid = flat.rid
-        self.audio_duration_ms = flat.audio_duration_ms
-        self.ts = flat.ts
-        self.latency = flat.latency
-        self.extra = NO_EXTRA
-        self.__class__ = _KINDS[type(flat)]
 
 
 def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
@@ -112,3 +115,4 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder(
     functools.reduce(operator.or_, _KINDS)
 ).decode
 _from_base64 = pybase64.b64decode
+_new = object.__new__
