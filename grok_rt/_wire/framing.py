@@ -27,7 +27,7 @@ _RSV = 0x70
 _MASKED = 0x80
 _MAX_CONTROL = 125
 _CONTROLS = frozenset((CLOSE, PING, PONG))
-_SIZE = 256 << 10  # at full speed one read brings this much, and what it brings shares one wake-up
+_SIZE = 512 << 10  # at full speed one read brings this much, and what it brings shares one wake-up
 
 
 _two_words = struct.Struct(">HH").unpack_from
