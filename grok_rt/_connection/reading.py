@@ -14,12 +14,16 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sys
 import threading
 
 __all__ = ["Bell", "Turn", "new_bell"]
 
 _STAY = 0.1  # seconds that reading may rest, until the reader looks, and twice that until it reads
 _PARK_AFTER = 2  # looks for nothing, after which it waits to be told: an idle line costs nothing
+
+
+_RING = (1).to_bytes(8, sys.byteorder)
 
 
 class Turn:
@@ -90,7 +94,7 @@ class Turn:
 
 
 class Bell:
-    """Rings where one thread waits for a line: a pipe beside it in one `poll`.
+    """Rings where one thread waits for a line: a pipe, or the like of it, beside it in one `poll`.
 
     Attributes:
         is_heard: whether somebody waits, or is about to.
@@ -98,9 +102,12 @@ class Bell:
 
     def __init__(self) -> None:
         self.is_heard = False
-        self._ear, self._mouth = os.pipe()
-        os.set_blocking(self._ear, False)
-        os.set_blocking(self._mouth, False)
+        if hasattr(os, "eventfd"):  # half the descriptors
+            self._ear = self._mouth = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        else:
+            self._ear, self._mouth = os.pipe()
+            os.set_blocking(self._ear, False)
+            os.set_blocking(self._mouth, False)
         self._poll = select.poll()
         self._poll.register(self._ear, select.POLLIN)
         self._line: int | None = None
@@ -108,7 +115,7 @@ class Bell:
     def ring(self) -> None:
         """Wake who waits; never blocks."""
         with contextlib.suppress(BlockingIOError):  # it is ringing
-            os.write(self._mouth, b"!")
+            os.write(self._mouth, _RING)
 
     def wait(self, line: int, timeout: float | None) -> bool:
         """Wait for the line, the bell or `timeout` seconds; whether there is something to read."""
@@ -131,8 +138,8 @@ class Bell:
 
     def close(self) -> None:
         """Release its descriptors; nobody may ring any more."""
-        os.close(self._ear)
-        os.close(self._mouth)
+        for end in {self._ear, self._mouth}:
+            os.close(end)
 
 
 def new_bell() -> Bell | None:

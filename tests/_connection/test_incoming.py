@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import threading
 import time
@@ -169,7 +170,7 @@ def test_where_there_is_no_bell_the_reader_reads(
 ) -> None:
     """A program that has run out of descriptors, or a library that has taken `poll` away."""
 
-    def no_pipe() -> tuple[int, int]:
+    def none_left(*_: int) -> tuple[int, int]:
         raise OSError(errno.EMFILE, "too many open files")
 
     started = threading.Event()
@@ -185,7 +186,8 @@ def test_where_there_is_no_bell_the_reader_reads(
         if lack == "poll":
             monkeypatch.delattr(select, "poll")
         else:
-            monkeypatch.setattr("grok_rt._connection.reading.os.pipe", no_pipe)
+            monkeypatch.setattr(os, "pipe", none_left)
+            monkeypatch.setattr(os, "eventfd", none_left, raising=False)
         stage.grok.start()
         until(lambda: waiting(stage.grok._inbox.not_empty))
         started.set()

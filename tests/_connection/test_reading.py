@@ -203,8 +203,11 @@ def test_no_two_read_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) 
 needs_poll = pytest.mark.skipif(not hasattr(select, "poll"), reason="this system has no poll")
 
 
-@pytest.fixture
-def bell() -> Iterator[Bell]:
+@pytest.fixture(params=["eventfd", "pipe"])
+def bell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bell]:
+    """One of each kind, as far as this system has both."""
+    if request.param == "pipe":
+        monkeypatch.delattr(os, "eventfd", raising=False)
     made = Bell()
     with contextlib.closing(made):
         yield made
