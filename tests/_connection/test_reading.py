@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 from callers import SOON, call_in_thread, until, waits_in
@@ -26,8 +27,29 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_reading, "_STAY", NEVER)
 
 
-def looks_after(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def borrowed(seconds: float, monkeypatch: pytest.MonkeyPatch) -> tuple[Turn, Future[None]]:
+    """A turn that is borrowed, and its reader, which looks every so often from now on."""
+    turn = Turn()
+    reader = waits_in(turn._called, turn.lend)
+    assert turn.borrow()
     monkeypatch.setattr(_reading, "_STAY", seconds)
+    with turn._called:
+        turn._called.notify()  # which ends the first look
+    return turn, reader
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """How often a reader has looked; true where it parked."""
+    looked: list[bool] = []
+    look = Turn._look
+
+    def noted(turn: Turn, *, parks: bool) -> bool:
+        looked.append(parks)
+        return look(turn, parks=parks)
+
+    monkeypatch.setattr(Turn, "_look", noted)
+    return looked
 
 
 # --- the turn --------------------------------------------------------------------------------
@@ -50,27 +72,18 @@ def test_there_is_one_turn_and_the_reader_has_it_first() -> None:
 
 def test_who_stays_away_loses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was given back and not borrowed again is the reader's after a while."""
-    looks_after(0.01, monkeypatch)
-    turn = Turn()
-    reader = call_in_thread(turn.lend)
-    until(turn.borrow)
+    turn, reader = borrowed(0.01, monkeypatch)
     turn.give_back(is_over=False)
     reader.result(SOON)
     assert not turn.borrow()
 
 
-def test_who_comes_back_in_time_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_comes_back_in_time_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, looks: list[bool]
+) -> None:
     """A borrower that reads now and then is left alone, however often the reader looks."""
-    looks_after(0.05, monkeypatch)
-    looked = []
-    look = Turn._look
-    monkeypatch.setattr(
-        Turn, "_look", lambda turn, *, parks: (looked.append(parks), look(turn, parks=parks))[1]
-    )
-    turn = Turn()
-    reader = call_in_thread(turn.lend)
-    until(turn.borrow)
-    while len(looked) < 5:
+    turn, reader = borrowed(0.3, monkeypatch)
+    while len(looks) < 4:
         turn.give_back(is_over=False)
         time.sleep(0.001)  # a handler
         assert turn.borrow()
@@ -81,47 +94,33 @@ def test_who_comes_back_in_time_keeps_it(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_idle_line_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the borrower waits for the line the reader looks a few times, then no more."""
-    looks_after(0.001, monkeypatch)
     monkeypatch.setattr(_reading, "_PARK_AFTER", 5)
-    turn = Turn()
-    reader = call_in_thread(turn.lend)
-    until(turn.borrow)
+    turn, reader = borrowed(0.001, monkeypatch)
     until(lambda: turn._is_parked)
     turn.give_back(is_over=False)  # and stays away: the reader has to wake for that
     reader.result(SOON)
 
 
 def test_a_line_on_which_only_pongs_come_costs_next_to_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, looks: list[bool]
 ) -> None:
     """Each time the borrower reads and comes back, the reader looks again, but not for long."""
-    looks_after(0.001, monkeypatch)
-    looked = []
-    look = Turn._look
-    monkeypatch.setattr(
-        Turn, "_look", lambda turn, *, parks: (looked.append(parks), look(turn, parks=parks))[1]
-    )
-    turn = Turn()
-    reader = call_in_thread(turn.lend)
-    until(turn.borrow)
+    turn, reader = borrowed(0.001, monkeypatch)
     for _ in range(20):
         until(lambda: turn._is_parked)
         with turn._called:  # the reader does not see how short the way back is
             turn.give_back(is_over=False)
             assert turn.borrow()
             turn._is_parked = False
-    assert len(looked) <= 4 * 21
+    assert len(looks) <= 4 * 21
     turn.give_back(is_over=True)
     reader.result(SOON)
 
 
 def test_a_parked_reader_is_not_called_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """`want` wakes it while another reads: it parks again, and comes when that one stays away."""
-    looks_after(0.001, monkeypatch)
     monkeypatch.setattr(_reading, "_PARK_AFTER", 5)
-    turn = Turn()
-    reader = call_in_thread(turn.lend)
-    until(turn.borrow)
+    turn, reader = borrowed(0.001, monkeypatch)
     until(lambda: turn._is_parked)
     turn.want()
     until(lambda: turn._is_parked)
@@ -161,7 +160,7 @@ def test_the_end_is_the_readers() -> None:
 
 def test_no_two_read_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A borrower that comes and goes at random, wishes from everywhere, a reader that parks."""
-    looks_after(0.0005, monkeypatch)
+    monkeypatch.setattr(_reading, "_STAY", 0.0005)
     monkeypatch.setattr(_reading, "_PARK_AFTER", 3)
     turn, reading, over = Turn(), threading.Lock(), threading.Event()
     turns = {"reader": 0, "borrower": 0}
