@@ -199,6 +199,8 @@ def _check_call(call: object) -> None:
         raise TypeError(f"a handler is a callable that takes one event, not {call!r}")
     if inspect.iscoroutinefunction(call):
         raise TypeError(f"{call!r} is async: nobody would await it here")
+    if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
+        raise TypeError(f"{call!r} is a generator: nobody would iterate over it, and it never runs")
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):

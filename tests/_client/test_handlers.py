@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -171,6 +171,14 @@ def test_ctrl_c_ends_the_hearing() -> None:
 async def _coroutine(_event: events.Event) -> None: ...
 
 
+def _generator(_event: events.Event) -> Iterator[None]:
+    yield
+
+
+async def _async_generator(_event: events.Event) -> AsyncIterator[None]:
+    yield
+
+
 @pytest.mark.parametrize(
     ("event_class", "call", "sentence"),
     [
@@ -178,6 +186,8 @@ async def _coroutine(_event: events.Event) -> None: ...
         (str, print, "keyed by an event class"),
         (events.Opened, "play", "a callable that takes one event"),
         (events.Opened, _coroutine, "async"),
+        (events.Opened, _generator, "generator"),
+        (events.Opened, _async_generator, "generator"),
         (events.Opened, lambda: None, r"takes one event; .*<lambda>\(\) cannot"),
         (events.Opened, lambda _event, more: None, r"<lambda>\(_event, more\) cannot"),
         (events.Opened, lambda _event, *, more: None, "takes one event"),
