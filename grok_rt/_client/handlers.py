@@ -197,10 +197,12 @@ def check_class(event_class: object) -> None:
 def _check_call(call: object) -> None:
     if not callable(call):
         raise TypeError(f"a handler is a callable that takes one event, not {call!r}")
+    # By its name: a method shows its object, and that is not whole yet.
+    name = getattr(call, "__qualname__", type(call).__name__)
     if inspect.iscoroutinefunction(call):
-        raise TypeError(f"{call!r} is async: nobody would await it here")
+        raise TypeError(f"{name} is async: nobody would await it here")
     if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
-        raise TypeError(f"{call!r} is a generator: nobody would iterate over it, and it never runs")
+        raise TypeError(f"{name} is a generator: nobody would iterate over it, and it never runs")
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
@@ -208,6 +210,5 @@ def _check_call(call: object) -> None:
     try:
         signature.bind(None)
     except TypeError:
-        name = getattr(call, "__qualname__", repr(call))
         taken = signature.replace(return_annotation=inspect.Signature.empty)
         raise TypeError(f"a handler takes one event; {name}{taken} cannot") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -240,6 +241,22 @@ def test_a_method_takes_one_event() -> None:
 
     with pytest.raises(TypeError, match=r"takes one event; .*on_transcript\(\) cannot"):
         Child()
+
+
+def test_a_method_that_would_never_run_is_refused_by_its_name() -> None:
+    """The sentence names it, though the client that it belongs to is not made yet."""
+
+    class Awaited(GrokClient):
+        @on(events.Opened)
+        async def opened(self, event: events.Opened) -> None: ...
+
+    class Iterated(GrokClient):
+        def on_audio(self, event: events.AudioDelta) -> Iterator[None]:  # type: ignore[override]
+            yield
+
+    for kind, sentence in ((Awaited, r"Awaited.opened is async"), (Iterated, "on_audio is a gen")):
+        with pytest.raises(TypeError, match=sentence):
+            kind("key")
 
 
 def test_two_listeners_share_nothing() -> None:
