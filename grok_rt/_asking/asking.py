@@ -55,8 +55,9 @@ class GrokAsker(GrokSender):
         and cannot be asked again.
 
         A client asks one question at a time, in order of arrival, and none while something
-        else is being said. (So a tool that asks its own client waits for itself.) A question
-        that is given up, by the deadline or Ctrl+C, is taken back as far as the server lets us.
+        else is being said. A question that is given up, by the deadline or Ctrl+C, is taken
+        back as far as the server lets us. Beside `start()` it returns when the handlers have
+        heard the end of the answer, or when its time is over and nothing else is missing.
 
         Args:
             prompt: the question.
@@ -71,7 +72,8 @@ class GrokAsker(GrokSender):
             ServerError: the server refused the question.
             AudioError: the sound cannot be read or converted, or is nothing but silence.
             ConnectionClosed: the session ended first.
-            ConcurrencyError: called inside a handler; use `submit` there.
+            ConcurrencyError: called inside a handler, or a tool that this client's question has
+                called; use `submit` there.
         """
         with self._exchange(prompt, timeout) as exchange:
             exchange.begin()

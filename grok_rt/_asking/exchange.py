@@ -268,9 +268,12 @@ class Exchange:
         except DeadlineExceeded:
             if not self._patience.is_over:
                 raise  # a handler's
+            if self._question.is_whole:
+                return  # all that is missing is a handler that still hears its end
             missing = self._question.missing or self._before
+            why = f"; {busy}" if (busy := self._pump.busy()) else ""
             raise DeadlineExceeded(
-                f"no whole answer in {self._patience.timeout:g} s: {missing}"
+                f"no whole answer in {self._patience.timeout:g} s: {missing}{why}"
             ) from None
 
     # when it is over

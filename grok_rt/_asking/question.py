@@ -127,6 +127,11 @@ class Question:
         return not (self.collided or self.lost)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its answer is there to its end."""
+        return self._builder is not None and self._builder.done
+
+    @property
     def missing(self) -> str:
         """What the answer still waits for; empty before the question was put."""
         if self._builder is None:

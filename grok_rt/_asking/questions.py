@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Questions"]
 
+#: Whose answer a tool is a part of; in the context that the tool runs in.
+_asked_by: contextvars.ContextVar[Place | None] = contextvars.ContextVar(
+    "grok_rt_asked_by", default=None
+)
+
 _PATIENCE = 10.0  # seconds in line before looking again whether somebody ahead has gone away
 _LOOK = 0.05  # seconds for a question to notice by itself that the connection has closed
 
@@ -66,7 +71,8 @@ class Questions:
             left: the seconds that there are.
 
         Raises:
-            ConcurrencyError: it would wait for a stream of its own thread.
+            ConcurrencyError: it would wait for a stream of its own thread, or for the question
+                of which it is a part.
             DeadlineExceeded: it did not come in time.
             ConnectionClosed: the connection ended first.
         """
@@ -75,6 +81,11 @@ class Questions:
                 raise ConcurrencyError(
                     "a stream of this very thread is not over: read it to its end or close it "
                     "before the next question, or use submit()"
+                )
+            if (outer := _asked_by.get()) and any(place is outer for place, _ in self._line):
+                raise ConcurrencyError(
+                    "a tool that asks its own client waits for itself: the question that has "
+                    "called it is not over. Ask another client, or use submit() and do not wait"
                 )
             waiter = self._pump.listen("the turn to ask", lambda _: False)
             self._line.append((place, waiter))
@@ -116,7 +127,9 @@ class Questions:
             place = self._line[0][0] if self._line else None
         if place is None or response_id not in place.response_ids:
             return None
-        return place.context.copy()
+        context = place.context.copy()
+        context.run(_asked_by.set, place)
+        return context
 
     def submit(self, work: Callable[[], None]) -> None:
         """Run `work`, which asks, on a thread of its own, in the caller's context."""
@@ -129,6 +142,7 @@ class Questions:
                     self._threads.discard(threading.current_thread())
 
         context = contextvars.copy_context()
+        context.run(_asked_by.set, None)
         thread = threading.Thread(
             target=context.run, args=(run,), name="grok-rt-submit", daemon=True
         )

@@ -238,18 +238,18 @@ class Pump:
 
     def why_stalled(self) -> str:
         """A sentence that names who keeps events waiting."""
-        if busy := self._busy():
+        if busy := self.busy():
             return busy
         if (holder := self._holder) is not None:
             return f"the caller of {holder[1]} takes them too slowly"
         return "nobody takes them: iterate over the client, or call run() or start()"
 
-    def _busy(self) -> str:
+    def busy(self) -> str:
+        """A sentence about the handler that runs now; empty if none does."""
         if (handling := self._handling) is None:
             return ""
-        _, event, since = handling
-        took = time.monotonic() - since
-        return f"a handler of {type(event).__name__} has been running for {took:.0f} s"
+        took = time.monotonic() - handling[2]
+        return f"a handler of {type(handling[1]).__name__} has been running for {took:.1f} s"
 
     # leadership
 
@@ -380,7 +380,7 @@ class Pump:
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         last = "no event came" if self._last is None else f"the last event was {self._last.type}"
-        why = f"; {busy}" if (busy := self._busy()) else ""
+        why = f"; {busy}" if (busy := self.busy()) else ""
         return DeadlineExceeded(f"{what} did not come in time; {last}{why}")
 
 

@@ -28,6 +28,7 @@ _EXAMPLES = """\
 """
 _PATIENCE = 60.0  # seconds for an answer, beside the length of a spoken question
 _OPENING = 10.0
+_GOODBYE = 1.0  # seconds for a server that does not answer any more
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
             config=SessionConfig.wideband(voice=arguments.voice, tools=searches, **settings),
             tools=functions,
             open_timeout=min(_OPENING, timeout),
+            close_timeout=_GOODBYE,
         )
         telling = _Telling(output)
         grok.on(events.InputAudioTranscriptionCompleted)(telling.heard)

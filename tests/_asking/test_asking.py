@@ -52,6 +52,45 @@ def test_a_typed_question_is_answered_whole() -> None:
     ]
 
 
+def test_a_slow_handler_costs_no_answer_and_is_named() -> None:
+    """Beside `start()`: what is whole at the deadline is returned, of the rest the cause told."""
+    leave = threading.Event()
+    with client().start() as grok:
+
+        @grok.on(events.ResponseDone)
+        def slow(_event: events.ResponseDone) -> None:
+            assert leave.wait(SOON)
+
+        assert grok.ask("One?", timeout=0.5).text == "You said: One?"
+        blamed = "a handler of ResponseDone has been running for"
+        with pytest.raises(DeadlineExceeded, match=blamed):
+            grok.ask("Two?", timeout=0.1)
+        with pytest.raises(DeadlineExceeded, match=blamed):
+            grok.submit("Three?", timeout=0.1).result(SOON)
+        leave.set()
+
+
+def test_a_tool_that_asks_its_own_client_is_told_at_once() -> None:
+    """It would wait for the question that it is a part of; it may submit, and not wait."""
+    told: list[str] = []
+    with client(Script().calls("look").says("{output}").says("Later.")) as grok:
+
+        @grok.tool
+        def look() -> str:
+            """Ask."""
+            with pytest.raises(ConcurrencyError, match="a tool that asks its own client waits"):
+                grok.ask("And?", timeout=SOON)
+            with pytest.raises(ConcurrencyError, match="use submit"):
+                grok.stream("And?", timeout=SOON)
+            later = grok.submit("And then?", timeout=SOON)
+            later.add_done_callback(lambda future: told.append(future.result().text))
+            return "asked"
+
+        assert grok.ask("Look.", timeout=SOON).text == "asked"
+        assert grok.ask("Again?", timeout=SOON).text != ""
+        until(lambda: told)
+
+
 def test_questions_one_after_the_other() -> None:
     """Each answer is that of its question, though they share the conversation."""
     with client() as grok:

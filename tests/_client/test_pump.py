@@ -318,7 +318,7 @@ def test_stop_does_not_wait_for_a_slow_handler(
     bench.close()
     assert inside.wait(SOON)
     call_in_thread(lambda: bench.pump.stop(0.01)).result(SOON)
-    assert "a handler of Opened has been running for 0 s" in caplog.text
+    assert "a handler of Opened has been running for 0.0 s" in caplog.text
     assert bench.names == []
     go_on.set()
     bench.pump.stop(SOON)
@@ -341,7 +341,7 @@ def test_why_stalled_names_the_culprit(bench: Bench) -> None:
     nobody = "nobody takes them: iterate over the client, or call run() or start()"
     assert said == [
         nobody,
-        "a handler of Opened has been running for 0 s",
+        "a handler of Opened has been running for 0.0 s",
         "the caller of iteration takes them too slowly",
         nobody,
     ]
