@@ -6,6 +6,7 @@ is `sabotage.py`, what they do to a socket is the server's. Frozen values; any t
 
 from __future__ import annotations
 
+import difflib
 import random
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any, Final
 import attrs
 
 from grok_rt.errors import ConfigError
+from grok_rt.events import WIRE_TYPES, ServerEvent
 
 __all__ = [
     "CONNECTION",
@@ -46,6 +48,18 @@ __all__ = [
 
 CONNECTION: Final = "connection"
 """The `at` of what is counted from the first byte of the server's, its HTTP answer included."""
+
+_EVENTS: Final = [name for name, each in WIRE_TYPES.items() if issubclass(each, ServerEvent)]
+
+
+def _is_event(_: Fault, field: attrs.Attribute[Any], name: str | None) -> None:
+    """Refuse an event that never comes, for the fault would never strike."""
+    others = ("*", CONNECTION) if field.name == "at" else (None,)
+    if name in _EVENTS or name in others:
+        return
+    near = difflib.get_close_matches(str(name), _EVENTS, 1)
+    meant = f"did you mean {near[0]!r}?" if near else "grok_rt.events.WIRE_TYPES has them all"
+    raise ConfigError(f"{field.name}: no event of the server's is called {name!r}; {meant}")
 
 
 @attrs.frozen
@@ -94,13 +108,13 @@ class SessionFault(Fault):
     """Something that strikes in a session, at an event of the server's.
 
     Attributes:
-        at: the wire type of the event; ``*`` for any.
+        at: the wire type of the event; ``*`` for any. One that the server has none of is refused.
         nth: the first such event that counts, from 1.
         times: how many of them, from that one on; None: each.
         sessions: how many sessions have it, from the first that opens; None: all.
     """
 
-    at: str = attrs.field(default="*", kw_only=True)
+    at: str = attrs.field(default="*", kw_only=True, validator=_is_event)
     nth: int = attrs.field(default=1, kw_only=True, validator=attrs.validators.ge(1))
     times: int | None = attrs.field(default=None, kw_only=True)
     sessions: int | None = attrs.field(default=None, kw_only=True)
@@ -225,7 +239,7 @@ class Delay(SessionFault):
     """
 
     seconds: float = 1.0
-    until: str | None = None
+    until: str | None = attrs.field(default=None, validator=_is_event)
 
 
 _EVERYWHERE = (
