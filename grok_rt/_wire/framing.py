@@ -306,7 +306,7 @@ def _check_text(data: bytes, what: str) -> None:
 
 
 def _broken(what: str, close_code: int = 1002) -> RemoteProtocolError:
-    message = f"The peer broke the WebSocket protocol: {what}."
+    message = f"the peer broke the WebSocket protocol: {what}"  # a reason, which others quote
     return RemoteProtocolError(message, close_code=close_code)
 
 

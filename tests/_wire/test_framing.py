@@ -216,6 +216,7 @@ def test_a_broken_stream_names_the_close_code(data: bytes, code: int, size: int)
     with pytest.raises(RemoteProtocolError) as caught:
         read(data, size=size, max_size=KIB, max_fragments=4)
     assert caught.value.close_code == code
+    assert not str(caught.value).endswith(".")  # a reason, put into the sentences of others
     assert str(caught.value)
 
 
