@@ -82,7 +82,7 @@ class Way:
             return Note("there is none; a server on this machine may do without")
         value = credential(self._api_key).reveal()
         source = "XAI_API_KEY" if self._api_key is None else "api_key"
-        told = f"{source} has {len(value)} characters"
+        told = f"{source} has {len(value)} character{'s' * (len(value) > 1)}"
         if self._target.host.endswith(".x.ai") and not value.startswith("xai-"):
             return Note(told, "It does not begin with xai-, as xAI's keys do.")
         return told

@@ -150,6 +150,14 @@ def test_the_shape_of_a_key(key: str, status: str, monkeypatch: pytest.MonkeyPat
     assert key not in repr(findings["key"])
 
 
+@pytest.mark.parametrize(("key", "told"), [("x", "1 character"), ("xy", "2 characters")])
+def test_the_length_of_a_key(key: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted in good English."""
+    monkeypatch.setattr("grok_rt.doctor.way.resolve", _no_dns)
+    findings = {each.check: each for each in examine("wss://api.example/v1", api_key=key)}
+    assert findings["key"].told == f"api_key has {told}"
+
+
 def _no_dns(*_: object) -> list[object]:
     raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
