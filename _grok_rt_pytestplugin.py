@@ -8,6 +8,7 @@ measures the coverage of grok_rt has begun before it is imported. What the fixtu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,12 @@ def grok_server(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GrokServer]:
     """Grok's service on a socket of this machine; clients that are given no URL connect to it."""
+    from grok_rt.simulator import Simulator
     from grok_rt.testing import GrokServer
 
-    server = GrokServer(**_options(request))
+    options = _options(request)
+    _check(options, Simulator)
+    server = GrokServer(**options)
     with server:
         monkeypatch.setenv("GROK_RT_URL", server.url)
         monkeypatch.setenv("XAI_API_KEY", "test")
@@ -55,11 +59,13 @@ def grok_server(
 @pytest.fixture
 def grok_peer(request: pytest.FixtureRequest) -> GrokPeer:
     """A session with Grok's service in memory, in virtual time."""
+    from grok_rt.simulator import Peer
     from grok_rt.testing import GrokPeer
 
     options = _options(request)
     if "faults" in options:
         raise pytest.UsageError("grok_peer has no line that could fail: use grok_server")
+    _check(options, Peer)
     peer = GrokPeer(**options)
     _watch(request, peer)
     return peer
@@ -85,6 +91,17 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     if faults:
         options["faults"] = [*options.get("faults", ()), *faults]
     return options
+
+
+def _check(options: dict[str, Any], made: type) -> None:
+    """Refuse what is no option of the class that is made with them."""
+    parameters = inspect.signature(made).parameters.values()
+    known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise pytest.UsageError(
+                f"@pytest.mark.grok_simulator has no option {name!r}; it takes {', '.join(known)}"
+            )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -272,6 +272,27 @@ def test_a_marker_without_names_is_refused(pytester: pytest.Pytester) -> None:
     assert result.ret != 0
 
 
+@pytest.mark.parametrize(
+    ("fixture", "first"), [("grok_server", "host, port"), ("grok_peer", "behaviour")]
+)
+def test_an_option_that_nobody_knows(pytester: pytest.Pytester, fixture: str, first: str) -> None:
+    """It is refused by the name of the marker, and those that there are are told."""
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.grok_simulator(nonsense=3)
+        def test_nothing({fixture}):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [f"*mark.grok_simulator has no option 'nonsense'; it takes {first}*"]
+    )
+
+
 def test_faults_of_a_marker(pytester: pytest.Pytester) -> None:
     """Faults strike as values and as text, of all markers together; what is none is an error."""
     pytester.makepyfile(
