@@ -54,12 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no `ø` is no reason to die
+    arguments = argparse.Namespace(url=None)
     try:
-        arguments = _parser().parse_args(argv)
+        _parser().parse_args(argv, arguments)
         code: int = arguments.command(arguments)
         sys.stdout.flush()
     except GrokError as error:
-        text = in_our_words(" ".join(str(error).split()))
+        text = in_our_words(" ".join(str(error).split()), arguments.url)
         print(f"grok-rt: {visible(text)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

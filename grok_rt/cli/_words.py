@@ -19,8 +19,14 @@ _OURS: Final = (
 )
 
 
-def in_our_words(text: str) -> str:
-    """The same sentence, for who has options and the environment only."""
+def in_our_words(text: str, url: str | None = None) -> str:
+    """The same sentence, for who has options and the environment only.
+
+    Args:
+        text: the sentence.
+        url: what `--url` says; without it, a bad address is the environment's.
+    """
+    text = re.sub(r"^(failed: address: )?url: ", rf"\1{'--url' if url else 'GROK_RT_URL'}: ", text)
     for theirs, ours in _OURS:
         text = re.sub(theirs, ours, text)
     return text

@@ -76,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
                 failed.append(f"{finding.check}: {finding.told.rstrip('.')}")
             output.record("check", **attrs.asdict(finding))
             if not arguments.json:
-                first, *rest = _wrapped(finding.told) + _wrapped(in_our_words(finding.advice))
+                told = in_our_words(finding.told, arguments.url)
+                first, *rest = _wrapped(told) + _wrapped(in_our_words(finding.advice))
                 word, style = _SHOWN[finding.status]
                 output.line(f"{finding.check:17}{first}", begins=f"{word:9}", style=style)
                 for line in rest:

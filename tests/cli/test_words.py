@@ -53,6 +53,19 @@ def test_a_token_that_may_have_expired(
     assert "may have expired: `grok-rt token` makes another." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["ask", "Hm?"], ["doctor"], ["token"]])
+def test_who_has_said_the_address(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad address is told by the name of the option, or else of the variable, it stands in."""
+    monkeypatch.setenv("XAI_API_KEY", "k")
+    monkeypatch.setenv("GROK_RT_URL", "nonsense")
+    assert main(command) == 1
+    assert "GROK_RT_URL: it must begin with" in capsys.readouterr().err
+    assert main([*command, "--url", "nonsense"]) == 1
+    assert " --url: it must begin with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
