@@ -83,11 +83,11 @@ def test_tables() -> None:
         ("drop:reset=perhaps", "'perhaps' is no value for reset"),
         ("drop:byte", "'byte' is no field=value"),
         ("drop:nth=0", "'nth' must be >= 1"),
-        ("close:at=response.doen", "at: no event of the server's is called 'response.doen'; did"),
-        ("close:at=response.doen", "did you mean 'response.done'?"),
+        ("close:at=response.dnoe", "at: no event of the server's is called 'response.dnoe'; did"),
+        ("close:at=response.dnoe", "did you mean 'response.done'?"),
         ("close:at=nonsense", "called 'nonsense'; grok_rt.events.WIRE_TYPES has them all"),
         ("omit:at=session.update", "did you mean 'session.updated'?"),
-        ("delay:until=response.doen", "until: no event of the server's is called"),
+        ("delay:until=response.dnoe", "until: no event of the server's is called"),
     ],
 )
 def test_mistakes(text: str, said: str) -> None:
@@ -101,7 +101,7 @@ def test_mistakes(text: str, said: str) -> None:
 def test_an_event_that_never_comes() -> None:
     """A fault that could not strike is refused where it is made; each of the server's may be."""
     with pytest.raises(ConfigError, match=r"did you mean 'response\.done'\?"):
-        faults.Close(1013, at="response.doen")
+        faults.Close(1013, at="response.dnoe")
     for name, event in WIRE_TYPES.items():
         if issubclass(event, ServerEvent):
             assert faults.Delay(at=name, until=name).at == name
