@@ -305,7 +305,8 @@ class _Upgrade:
                 redirect_limit=0,
             )
         except OSError as error:
-            raise unreachable(error, server=server, timeout=timeout) from error
+            other = "" if self._target.secure else "wss://"
+            raise unreachable(error, server=server, timeout=timeout, other=other) from error
         except websocket.WebSocketTimeoutException:
             raise unreachable(TimeoutError(), server=server, timeout=timeout) from None
         except (websocket.WebSocketException, NotHTTP, ValueError) as error:

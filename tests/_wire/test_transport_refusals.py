@@ -235,6 +235,21 @@ def test_a_server_that_hangs_up_in_tls_is_told() -> None:
         assert "closed" in failed(port, "wss").message
 
 
+@pytest.mark.parametrize(("scheme", "other"), [("ws", "wss"), ("wss", "ws")])
+def test_a_server_that_hangs_up_may_speak_the_other_scheme(scheme: str, other: str) -> None:
+    """With and without TLS, both sides of a mistaken scheme see nothing but an end."""
+    with listening(lambda c: c.recv(1)) as port:
+        assert failed(port, scheme).hint.endswith(f" Perhaps the server speaks {other}://.")
+
+
+def test_a_server_that_hangs_up_inside_tls_has_the_right_scheme() -> None:
+    """Where TLS stands, nobody is sent away from it."""
+    with listening(lambda c: c.recv(1), context=server_context()) as port:
+        error = failed(port, "wss", ssl_context=trusting())
+    assert "before it answered" in error.message
+    assert "Perhaps" not in error.hint
+
+
 def test_another_thread_can_end_a_connect() -> None:
     """`on_socket` hands out what ends the wait at once."""
     raws: list[socket.socket] = []

@@ -106,6 +106,8 @@ def test_a_proxy_that_dies_on_the_way(moment: str) -> None:
         )
         error = cannot_connect(client, 0)
     assert why in error.message
+    is_proxy = "proxy" in error.message
+    assert ("Perhaps" in error.hint) != is_proxy  # it has no other scheme
     assert "secret" not in str(error) + repr(vars(error))
 
 

@@ -68,6 +68,9 @@ def open_line(
     except BaseException as error:
         raw.close()
         if isinstance(error, OSError):
-            raise unreachable(error, server=str(hop), timeout=timeout, purpose=purpose) from error
+            other = purpose.plain if hop is target else ""
+            raise unreachable(
+                error, server=str(hop), timeout=timeout, purpose=purpose, other=other
+            ) from error
         raise
     return Line(raw, wire, stream)

@@ -28,6 +28,11 @@ class Purpose(NamedTuple):
     peer: str
     url: str  # where it is found by default
 
+    @property
+    def plain(self) -> str:
+        """The scheme without TLS."""
+        return self.url.partition("s://")[0] + "://"
+
 
 SESSION: Final = Purpose("open", "the session", "a WebSocket server", "wss://api.x.ai/v1/realtime")
 
@@ -110,9 +115,23 @@ def refused(
 
 
 def unreachable(
-    error: BaseException, *, server: str, timeout: float, purpose: Purpose = SESSION
+    error: BaseException,
+    *,
+    server: str,
+    timeout: float,
+    purpose: Purpose = SESSION,
+    other: str = "",
 ) -> ConnectFailed:
-    """Return the error for an exception met between resolving and the last byte of the answer."""
+    """Return the error for an exception met between resolving and the last byte of the answer.
+
+    Args:
+        error: the exception.
+        server: what to call the server.
+        timeout: seconds that it had.
+        purpose: what the connection was for.
+        other: the scheme that a server which hangs up here may speak instead.
+    """
+    hung_up = _CHECK_NETWORK + (f" Perhaps the server speaks {other}." if other else "")
     if isinstance(error, socket.gaierror):
         if error.errno == socket.EAI_AGAIN:
             return ConnectFailed(
@@ -123,7 +142,7 @@ def unreachable(
             f"{server} is an unknown host.", hint="Check its spelling, and the network's DNS."
         )
     if isinstance(error, ssl.SSLError):
-        return _untrusted(error, server)
+        return _untrusted(error, server, hung_up)
     if isinstance(error, TimeoutError):
         return ConnectFailed(
             f"{server} did not {purpose.verb} {purpose.noun} within {round(timeout, 2):g} s.",
@@ -134,9 +153,7 @@ def unreachable(
             f"{server} refuses connections.", hint="Check host and port, and that it is running."
         )
     if isinstance(error, ConnectionError):
-        return ConnectFailed(
-            f"{server} closed the connection before it answered.", hint=_CHECK_NETWORK
-        )
+        return ConnectFailed(f"{server} closed the connection before it answered.", hint=hung_up)
     if isinstance(error, OSError):
         if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL):
             return ConnectFailed(
@@ -168,7 +185,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
     return re.sub("\0+", "***", shown)
 
 
-def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
+def _untrusted(error: ssl.SSLError, server: str, hung_up: str) -> ConnectFailed:
     """Return the error for a TLS handshake that failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         host = server.rpartition(":")[0]
@@ -188,7 +205,7 @@ def _untrusted(error: ssl.SSLError, server: str) -> ConnectFailed:
             what, hint = error.verify_message, "Check the certificate of the server."
         return ConnectFailed(f"{server} has a certificate that is not trusted: {what}.", hint=hint)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return ConnectFailed(f"{server} closed during the TLS handshake.", hint=_CHECK_NETWORK)
+        return ConnectFailed(f"{server} closed during the TLS handshake.", hint=hung_up)
     reason = getattr(error, "reason", None)  # not there unless OpenSSL itself raised it
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
         return ConnectFailed(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grok_rt._wire.line.refusals import Purpose, mask, refused, unreachable
+from grok_rt._wire.line.refusals import SESSION, Purpose, mask, refused, unreachable
 from grok_rt.errors import AuthenticationFailed, ConnectFailed, RateLimited
 
 KEY = "xai-Zq8sW2pL9vB4nM7kT1rY6uE3"
@@ -204,6 +204,12 @@ def test_an_exception_becomes_a_sentence(error: Exception, words: str) -> None:
     assert failed.hint.endswith(".")
     assert failed.status is None
     assert "secret" not in str(failed)
+
+
+def test_the_scheme_without_tls() -> None:
+    """It is the one of the same kind."""
+    assert SESSION.plain == "ws://"
+    assert Purpose("make", "a token", "an HTTP server", "https://h/tokens").plain == "http://"
 
 
 def test_a_sentence_says_what_for() -> None:
