@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from grok_rt import GrokClient
-from grok_rt.simulator import Script, Simulator
+from grok_rt.simulator import Script, Simulator, dashboard
 
 KEY = "xai-key-of-the-test"
 DRIVER = shutil.which("chromedriver")
@@ -205,3 +208,17 @@ def test_a_browser_shows_it() -> None:
         assert KEY not in browser.run("return document.documentElement.outerHTML")
         assert browser.run("return document.querySelectorAll('.lanes .span').length") == 2
         assert browser.complaints() == []
+
+
+def test_the_command_on_the_page_asks() -> None:
+    """What the page tells its readers to type, typed."""
+    page = Path(dashboard.__file__).parents[1] / "data" / "dashboard" / "dashboard.js"
+    command = re.search(r"python -c '(.*)'`", page.read_text("utf-8"))
+    assert command is not None
+    with Simulator() as server:
+        env = {**os.environ, "GROK_RT_URL": server.url, "XAI_API_KEY": "any"}
+        typed = [sys.executable, "-c", command[1]]
+        done = subprocess.run(
+            typed, env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+    assert (done.stdout, done.returncode) == ("You said: Hello?\n", 0), done.stderr

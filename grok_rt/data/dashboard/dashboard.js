@@ -190,7 +190,7 @@ function take(told) {
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/realtime`;
 $("address").textContent = url;
 $("snippet").textContent =
-  `export GROK_RT_URL=${url}\nexport XAI_API_KEY=any\npython -c 'import grok_rt; print(grok_rt.GrokClient().ask("Hello?").text)'`;
+  `export GROK_RT_URL=${url}\nexport XAI_API_KEY=any\npython -c 'import grok_rt; print(grok_rt.GrokClient().connect().ask("Hello?").text)'`;
 $("sound").addEventListener("change", redraw);
 $("follow").addEventListener("change", redraw);
 $("all").addEventListener("click", () => choose(null));
