@@ -128,7 +128,7 @@ class Incoming(Outgoing):
                 return False
         self._hear(arrived, now)
         if why := self._backlog.stalled(now):
-            self._give_up(ConnectionClosedError(1006, why), 1000)
+            self._give_up(ConnectionClosedError(1000, why))  # and no other line would help
             return False
         return True
 
@@ -175,7 +175,7 @@ class Incoming(Outgoing):
         self._transport.shutdown()
         self._abandoned += self._outbox.abort()
 
-    def _give_up(self, cause: ConnectionClosed, code: int | None = None) -> None:
+    def _give_up(self, cause: ConnectionClosed) -> None:
         """The session cannot go on, but the line can: say so with a close frame. Any thread."""
         self.ledger.end(cause)
-        self._outbox.close(Frame(CLOSE, close_payload(cause.code if code is None else code)))
+        self._outbox.close(Frame(CLOSE, close_payload(cause.code)))
