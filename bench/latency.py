@@ -78,15 +78,21 @@ def ours(url: str, heard: Lateness) -> Iterator[Round]:
         yield play
 
 
-@contextlib.contextmanager
-def raw_socket(url: str, heard: Lateness) -> Iterator[Round]:
-    """The floor: a thread in `recv_into`, which looks at the stamp and at nothing else."""
+def _opened(url: str) -> Any:
+    """websocket-client's line, with a session on it."""
     import websocket
 
     line: Any = websocket.create_connection(url, skip_utf8_validation=True)
     line.send(HELLO)
     while json.loads(line.recv())["type"] != "session.updated":
         pass
+    return line
+
+
+@contextlib.contextmanager
+def raw_socket(url: str, heard: Lateness) -> Iterator[Round]:
+    """The floor: a thread in `recv_into`, which looks at the stamp and at nothing else."""
+    line = _opened(url)
     mark = b'"event_id":"'
 
     def read() -> None:
@@ -101,12 +107,7 @@ def raw_socket(url: str, heard: Lateness) -> Iterator[Round]:
 @contextlib.contextmanager
 def fastest_parts(url: str, heard: Lateness) -> Iterator[Round]:
     """The raw socket's thread, which also decodes: what a handler of PCM waits for at the least."""
-    import websocket
-
-    line: Any = websocket.create_connection(url, skip_utf8_validation=True)
-    line.send(HELLO)
-    while json.loads(line.recv())["type"] != "session.updated":
-        pass
+    line = _opened(url)
     decode = msgspec.json.Decoder(Delta).decode
 
     def read() -> None:
@@ -130,12 +131,7 @@ def stock(url: str, heard: Lateness) -> Iterator[Round]:
 
 
 def _stock(url: str, heard: Lateness, *, through_queue: bool) -> Iterator[Round]:
-    import websocket
-
-    line: Any = websocket.create_connection(url, skip_utf8_validation=True)
-    line.send(HELLO)
-    while json.loads(line.recv())["type"] != "session.updated":
-        pass
+    line = _opened(url)
     waiting: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
 
     def handle(event: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ class Ledger:
         self,
         session: Session,
         send: Callable[[Sequence[events.ClientEvent]], None],
-        expect: Callable[[], None] = lambda: None,
+        expect: Callable[[], None],
     ) -> None:
         self.cause: ConnectionClosed | None = None
         self.unsent: tuple[events.Event, ...] = ()
