@@ -38,7 +38,8 @@ PACED_COUNT, PACED_HERTZ = 300, 200
 @contextlib.contextmanager
 def ours(url: str) -> Iterator[Round]:
     done = threading.Event()
-    with GrokClient("key", url=url) as client:
+    # no reconnect, which `start` would ask the server for, in one frame more than a round has
+    with GrokClient("key", url=url, reconnect=False) as client:
         client.on(events.ResponseDone)(lambda _: done.set())
         client.start()
 
