@@ -25,6 +25,7 @@ from grok_rt.simulator import shapes
 from grok_rt.simulator.agenda import Agenda
 from grok_rt.simulator.behaviour import DOCUMENTED, LIVE, Behaviour
 from grok_rt.simulator.brain import Attentive, Brain, Context, Prompt, mind_of
+from grok_rt.simulator.channel import Channel
 from grok_rt.simulator.conversation import Conversation, kept
 from grok_rt.simulator.documented import Schema
 from grok_rt.simulator.hearing import ENERGY, Hearing
@@ -129,11 +130,9 @@ class Peer:
         model = self._behaviour.model(query.get("model", "grok-voice-latest"))
         session_id = self._new_id().replace("-", "")
         self._session = session = Session(
-            agenda=self._agenda,
-            send=self._send,
-            send_sound=self._send_sound,
-            new_id=self._new_id,
-            unix_ms=self._unix_ms,
+            channel=Channel(
+                self._agenda, self._send, self._send_sound, self._new_id, self._unix_ms
+            ),
             performance=self._performance,
             temper=self._temper,
             behaviour=self._behaviour,

@@ -29,8 +29,8 @@ from grok_rt.simulator.speaking import Speaker, Temper
 from grok_rt.simulator.turn_taking import TurnTaking
 
 if TYPE_CHECKING:
-    from grok_rt.simulator.agenda import Agenda
     from grok_rt.simulator.behaviour import Behaviour
+    from grok_rt.simulator.channel import Channel
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.listening import Turn
     from grok_rt.simulator.response import Response
@@ -45,11 +45,7 @@ class Session:
     """One session's mind.
 
     Args:
-        agenda: the session's time.
-        send: takes each message that goes out, now.
-        send_sound: takes sound that goes out in a frame of its own.
-        new_id: makes ids.
-        unix_ms: the wall clock at a time of the agenda.
+        channel: its time, its way out, its ids.
         performance: what is heard and said.
         temper: how quickly.
         behaviour: the ways of the service.
@@ -62,11 +58,7 @@ class Session:
     def __init__(
         self,
         *,
-        agenda: Agenda,
-        send: Callable[[Wire], None],
-        send_sound: Callable[[bytes], None],
-        new_id: Callable[[], str],
-        unix_ms: Callable[[float], int],
+        channel: Channel,
         performance: Attentive,
         temper: Temper,
         behaviour: Behaviour,
@@ -78,11 +70,7 @@ class Session:
         self.settings = Settings(model, behaviour, session_id)
         self.conversation = conversation
         self.speaker = Speaker(
-            agenda=agenda,
-            send=send,
-            send_sound=send_sound,
-            new_id=new_id,
-            unix_ms=unix_ms,
+            channel=channel,
             temper=temper,
             behaviour=behaviour,
             settings=self.settings,
@@ -92,9 +80,7 @@ class Session:
             speak=speak,
         )
         self._user = TurnTaking(
-            agenda=agenda,
-            send=send,
-            new_id=new_id,
+            channel=channel,
             performance=performance,
             behaviour=behaviour,
             settings=self.settings,
@@ -112,13 +98,13 @@ class Session:
             "response.create": self._create_response,
             "session.update": self._update,
         }
-        self._agenda = agenda
-        self._send = send
-        self._new_id = new_id
+        self._agenda = channel.agenda
+        self._send = channel.send
+        self._new_id = channel.new_id
         self._performance = performance
         self._temper = temper
         self._behaviour = behaviour
-        self._opened = agenda.now
+        self._opened = channel.agenda.now
         self._replayed = not conversation.items
         self._carried_seconds = conversation.billable_seconds
         self._mcp_servers: dict[str, str] = {}

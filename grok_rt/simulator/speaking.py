@@ -17,8 +17,8 @@ from grok_rt.simulator.response import Delivery, Response
 from grok_rt.simulator.utterance import Packets, Speech
 
 if TYPE_CHECKING:
-    from grok_rt.simulator.agenda import Agenda
     from grok_rt.simulator.behaviour import Behaviour
+    from grok_rt.simulator.channel import Channel
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.script import Prompt, Reply
     from grok_rt.simulator.settings import Settings
@@ -54,11 +54,7 @@ class Speaker:
     """Runs responses.
 
     Args:
-        agenda: the session's time.
-        send: takes each message that goes out, now.
-        send_sound: takes the sound of a response whose sound has frames of its own.
-        new_id: makes ids.
-        unix_ms: the wall clock at a time of the agenda.
+        channel: the session's time, its way out, its ids.
         temper: how quickly it answers.
         behaviour: the ways of the service.
         settings: the voice and the format.
@@ -71,11 +67,7 @@ class Speaker:
     def __init__(
         self,
         *,
-        agenda: Agenda,
-        send: Callable[[Wire], None],
-        send_sound: Callable[[bytes], None],
-        new_id: Callable[[], str],
-        unix_ms: Callable[[float], int],
+        channel: Channel,
         temper: Temper,
         behaviour: Behaviour,
         settings: Settings,
@@ -90,11 +82,11 @@ class Speaker:
         """Audio of all responses that have ended."""
         self.deaf_until = -math.inf
         """Up to when a forced message may not be interrupted."""
-        self._agenda = agenda
-        self._send = send
-        self._send_sound = send_sound
-        self._new_id = new_id
-        self._unix_ms = unix_ms
+        self._agenda = channel.agenda
+        self._send = channel.send
+        self._send_sound = channel.send_sound
+        self._new_id = channel.new_id
+        self._unix_ms = channel.unix_ms
         self._temper = temper
         self._behaviour = behaviour
         self._settings = settings

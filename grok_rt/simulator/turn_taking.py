@@ -16,12 +16,11 @@ from grok_rt.simulator.script import Prompt
 
 if TYPE_CHECKING:
     from grok_rt import audio
-    from grok_rt.simulator.agenda import Agenda
     from grok_rt.simulator.behaviour import Behaviour
+    from grok_rt.simulator.channel import Channel
     from grok_rt.simulator.conversation import Conversation
     from grok_rt.simulator.response import Response
     from grok_rt.simulator.settings import Settings
-    from grok_rt.simulator.shapes import Wire
     from grok_rt.simulator.speaking import Speaker
 
 
@@ -29,9 +28,7 @@ class TurnTaking:
     """Hears the user, and begins the answers to what was said.
 
     Args:
-        agenda: the session's time.
-        send: takes each message that goes out, now.
-        new_id: makes ids.
+        channel: the session's time, its way out, its ids.
         performance: what is heard and said.
         behaviour: the ways of the service.
         settings: the mode and the format.
@@ -42,9 +39,7 @@ class TurnTaking:
     def __init__(
         self,
         *,
-        agenda: Agenda,
-        send: Callable[[Wire], None],
-        new_id: Callable[[], str],
+        channel: Channel,
         performance: Attentive,
         behaviour: Behaviour,
         settings: Settings,
@@ -55,15 +50,15 @@ class TurnTaking:
         """Those that have ended."""
         self.received_seconds = 0.0
         """Sound of the user, silence too."""
-        self._agenda = agenda
-        self._send = send
-        self._new_id = new_id
+        self._agenda = channel.agenda
+        self._send = channel.send
+        self._new_id = channel.new_id
         self._performance = performance
         self._behaviour = behaviour
         self._settings = settings
         self._conversation = conversation
         self._speaker = speaker
-        self._opened = agenda.now
+        self._opened = channel.agenda.now
         self._nothing_new = False  # the committed audio has been answered (manual mode)
         self._ended: Turn | None = None  # the last turn, if it is not committed yet (server VAD)
         self._unsaid: tuple[str, ...] = ()  # what is still to come of its end
