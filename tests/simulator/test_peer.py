@@ -176,7 +176,7 @@ def test_previous_item_id_is_everywhere() -> None:
 
 def test_billable_seconds_run_on() -> None:
     """billable_audio_seconds is a running total, output_audio_seconds is not."""
-    talk = Talk(Script().says("A first answer of some length.").says("Short."))
+    talk = Talk(Script().says("A first answer of some length. " * 4).says("Short."))
     first, second = ask(talk)[-1]["usage"], ask(talk)[-1]["usage"]
     assert second["billable_audio_seconds"] >= first["billable_audio_seconds"] >= 1
     assert second["output_audio_seconds"] < first["output_audio_seconds"]
