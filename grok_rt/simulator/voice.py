@@ -7,6 +7,7 @@ sentence: `begin` starts it and returns at once, `speak` waits for it. Any threa
 
 from __future__ import annotations
 
+import atexit
 import functools
 import itertools
 import math
@@ -153,7 +154,8 @@ class _Synthesis:
 
     @property
     def is_ready(self) -> bool:
-        return self._clip is not None or self._process is None or self._process.poll() is not None
+        process = self._process
+        return self._clip is not None or process is None or process.poll() is not None
 
     def clip(self) -> audio.AudioClip:
         """What it has made; waits for it."""
@@ -186,6 +188,7 @@ class _Synthesis:
             if self._process and self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+            self._process = None  # who asks all the same gets what is there without it
             self._wav.close()
             self._lock.release()
 
@@ -227,6 +230,12 @@ class _Studio:
                 self._size -= len(self._sounds.popitem(last=False)[1])
         return sound
 
+    def close(self) -> None:
+        """End what is still being synthesised: nobody waits for it any more."""
+        with self._lock:
+            while self._working:
+                self._working.popitem()[1].give_up()
+
     def _synthesis(self, line: _Line) -> _Synthesis:
         """The one for this line, begun if need be. The lock is held."""
         if line not in self._working:
@@ -237,6 +246,7 @@ class _Studio:
 
 
 _studio = _Studio()
+atexit.register(_studio.close)
 
 
 # --- without espeak-ng -----------------------------------------------------------------

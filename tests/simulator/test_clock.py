@@ -58,7 +58,8 @@ def test_jumps_add_up_to_the_longest_session() -> None:
         said: dict[str, Any] = json.loads(transport.recv()[0].data)
         types.append(said["type"])
     assert said["error"]["type"] == "max_duration"
-    assert types.count("ping") == 720
+    # The last one is due in the very moment of the end.
+    assert types.count("ping") in {720, 721}
 
 
 def test_a_client_over_a_socket() -> None:

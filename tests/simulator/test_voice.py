@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,6 +174,22 @@ def test_threads_share_it(speak: Speak) -> None:
         thread.join()
     assert len(sounds) == 4
     assert len(set(sounds)) == 1
+
+
+def test_a_program_ends_with_nothing_left() -> None:
+    """What is still being said when the program ends is ended too, and no file stays open."""
+    code = "from grok_rt.simulator import voice\nvoice.begin('A long sentence. ' * 2000)\n"
+    command = [sys.executable, "-X", "dev", "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_what_was_given_up_can_be_asked_for(speak: Speak) -> None:
+    """A synthesis that had to make room, and is wanted after all, gives a sound."""
+    synthesis = voice._studio._synthesis(voice._Line(SENTENCE, 1.0, voice.timbre("")))
+    synthesis.give_up()
+    assert synthesis.is_ready
+    assert synthesis.clip().duration > 1.0
 
 
 @pytest.mark.parametrize(
