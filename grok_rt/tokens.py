@@ -18,7 +18,7 @@ from grok_rt._wire.line import open_line
 from grok_rt._wire.line.http import BODY_PATIENCE, Answer, NotHTTP, read_answer, read_head
 from grok_rt._wire.line.refusals import Purpose, refused, unreachable
 from grok_rt._wire.line.target import HTTP, WEBSOCKET, Target, check_headers, credentials
-from grok_rt._wire.opening import ApiKey, credential, default_url
+from grok_rt._wire.opening import ApiKey, credential, default_url, naming
 from grok_rt.errors import AuthenticationFailed, ConfigError, ConnectFailed
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def create(
         raise ConfigError(f"expires_after: 1 to 3600 whole seconds, not {expires_after!r}.")
     expires_after = int(expires_after)
     deadline = time.monotonic() + timeout_of(timeout, endless=False)
-    target = Target.parse(_endpoint(url), allow_insecure=allow_insecure, schemes=HTTP)
+    with naming(url):
+        target = Target.parse(_endpoint(url), allow_insecure=allow_insecure, schemes=HTTP)
     key = credential(api_key)
     if isinstance(key, Token):
         raise AuthenticationFailed(

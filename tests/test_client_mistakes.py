@@ -88,6 +88,14 @@ SENT: list[tuple[str, Callable[[Any], object], type[Exception], str]] = [
         TypeError,
         r"and \('user', 'Hi'\) is none",
     ),
+    *(
+        (f"nothing to {verb}", call, LocalProtocolError, "^the question is empty: there is nothing")
+        for verb, call in {
+            "ask": lambda c: c.ask(" \n"),
+            "stream": lambda c: c.stream(""),
+            "submit": lambda c: c.submit("").result(timeout=SOON),
+        }.items()
+    ),
     ("a lambda", lambda c: c.on(lambda e: 0), TypeError, "keyed by an event class"),
     ("client's", lambda c: c.on(events.ResponseCreate), TypeError, "never heard"),
     ("waited", lambda c: c.wait_for(events.ResponseCreate, timeout=1), TypeError, "never heard"),

@@ -71,6 +71,7 @@ class GrokAsker(GrokSender):
             DeadlineExceeded: the answer did not end; the sentence says what was missing.
             ServerError: the server refused the question.
             AudioError: the sound cannot be read or converted, or is nothing but silence.
+            LocalProtocolError: the text is empty.
             ConnectionClosed: the session ended first.
             ConcurrencyError: called inside a handler, or a tool that this client's question has
                 called; use `submit` there.

@@ -18,7 +18,7 @@ from grok_rt._asking.answer_builder import AnswerBuilder
 from grok_rt._asking.speech import Speech
 from grok_rt._session.unconfirmed import ASK_KEY
 from grok_rt.audio._clip import is_sound_file
-from grok_rt.errors import ConnectionClosed, ServerError
+from grok_rt.errors import ConnectionClosed, LocalProtocolError, ServerError
 from grok_rt.models import ConversationItem, ResponseCreatePayload
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Question:
 
     Raises:
         AudioError: the sound cannot be read or converted, or is a clip of silence.
+        LocalProtocolError: a text without a word.
         TypeError: no such prompt.
     """
 
@@ -99,6 +100,8 @@ class Question:
         pause = detection.silence_duration_ms if detection is not None else None
         self._tail_ms = None if self._manual else (pause or 0) + _TAIL_MS
         self._searches = any(tool.type != "function" for tool in config.tools)
+        if isinstance(prompt, str) and not prompt.strip():
+            raise LocalProtocolError("the question is empty: there is nothing to answer")
         self._text = prompt if isinstance(prompt, str) else ""
         if is_sound_file(self._text):  # no error: whoever types the questions may mean the words
             log.warning("asking the text %r; Path(%r) would ask that sound file", prompt, prompt)

@@ -79,8 +79,8 @@ class Speech:
             AudioError: it is over, and there was no speech in it.
         """
         if self._source is not None and self._ends_at is None:
-            if _loudest(AudioClip(frame, self._format)) > _SILENCE:
-                self._loud_until = sent
+            if heard := _end_of_speech(AudioClip(frame, self._format)):
+                self._loud_until = sent - len(frame) + heard
             if self._source.is_over or not frame:
                 _check_heard(self._source, self._loud_until, self._format)
                 self._ends_at = self._loud_until

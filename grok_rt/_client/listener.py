@@ -118,7 +118,12 @@ class GrokListener:
         return register
 
     def off(self, event_class: type[E], handler: Callable[[E], object]) -> bool:
-        """Take a handler off again; false if it was not registered for that class."""
+        """Take a handler off again; false if it was not registered for that class.
+
+        Raises:
+            TypeError: no event class, as where the two are swapped.
+        """
+        check_class(event_class)
         return self._handlers.remove(event_class, handler)
 
     def on_audio(

@@ -25,7 +25,7 @@ from grok_rt.errors import AuthenticationFailed, ConfigError
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from grok_rt._wire.transport import Transport
 
@@ -37,6 +37,7 @@ __all__ = [
     "Opening",
     "credential",
     "default_url",
+    "naming",
 ]
 
 DEFAULT_MODEL: Final = "grok-voice-latest"
@@ -48,6 +49,18 @@ Auth = Literal["bearer", "subprotocol", "openai"]
 def default_url() -> str:
     """Return where sessions are opened unless said otherwise."""
     return os.environ.get("GROK_RT_URL") or "wss://api.x.ai/v1/realtime"
+
+
+@contextlib.contextmanager
+def naming(url: str | None) -> Iterator[None]:
+    """Let a bad address be told by the variable's name, where that is what `url` stands for."""
+    try:
+        yield
+    except ConfigError as error:
+        setting, _, wrong = str(error).partition(": ")
+        if url or setting != "url":
+            raise
+        raise ConfigError(f"GROK_RT_URL: {wrong}") from None
 
 
 def credential(api_key: ApiKey | None) -> Secret | Token:
@@ -184,16 +197,17 @@ class Opening:
             return self.transport(url, headers)
         from grok_rt._wire.transport import WebSocketTransport
 
-        return WebSocketTransport.connect(
-            url,
-            headers,
-            timeout=max(0.0, deadline - time.monotonic()),
-            ssl_context=self.ssl_context,
-            proxy=self.proxy,
-            allow_insecure=self.allow_insecure,
-            dead_after=dead_after,
-            on_socket=on_socket,
-        )
+        with naming(self.url):
+            return WebSocketTransport.connect(
+                url,
+                headers,
+                timeout=max(0.0, deadline - time.monotonic()),
+                ssl_context=self.ssl_context,
+                proxy=self.proxy,
+                allow_insecure=self.allow_insecure,
+                dead_after=dead_after,
+                on_socket=on_socket,
+            )
 
     def target(self) -> tuple[str, dict[str, str]]:
         """The address with its query, and the handshake's headers with the key.

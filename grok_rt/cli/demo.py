@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.out)
     with contextlib.ExitStack() as stack:
         url, key = arguments.url or os.environ.get("GROK_RT_URL"), os.environ.get("XAI_API_KEY")
-        if url is None and not key:
+        if not (url or key):
             from grok_rt.demo import simulated
 
             url, key = stack.enter_context(simulated(scripted=is_ours)), "simulated"

@@ -68,6 +68,9 @@ def test_what_is_too_short_for_a_voice_is_refused() -> None:
     with pytest.raises(AudioError, match=r"<AudioClip .* holds 19 ms of sound: too short"):
         Speech(AudioClip(LOUD[:912] + QUIET * 9), pcm16())
     assert ends(Speech(AudioClip(LOUD), pcm16()))[-1] == 960
+    for tail_ms in (None, 40):  # a frame is filled up with silence, which is no sound
+        with pytest.raises(AudioError, match=r"IteratorSource .* holds 19 ms of sound: too short"):
+            ends(Speech(IteratorSource([LOUD[:912]], pcm16()), pcm16()), tail_ms)
 
 
 def test_what_cannot_be_heard_is_refused_before_it_is_read() -> None:

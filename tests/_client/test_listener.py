@@ -76,6 +76,13 @@ def test_on_and_off() -> None:
     assert heard == ["always", "first", "always"]
 
 
+def test_what_is_taken_off_is_named_as_it_was_put_on() -> None:
+    """Class and handler swapped would find nothing, in silence."""
+    listener = GrokListener()
+    with pytest.raises(TypeError, match=r"keyed by an event class .* not by <built-in .*print>"):
+        listener.off(print, events.Opened)  # type: ignore[arg-type]
+
+
 def test_a_keyword_may_be_none_but_not_wrong() -> None:
     """None is absent; a keyword that does not exist fails like any other, even with None."""
     assert GrokListener(on_audio=None)._handlers.hear(SAMPLES["on_audio"]) == []

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grok_rt import tokens
 from grok_rt._secret import Secret, Token
 from grok_rt._wire.opening import DEFAULT_MODEL, Opening
 from grok_rt.errors import AuthenticationFailed, ConfigError
@@ -75,6 +76,17 @@ def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
         url, headers = opening.target()
         assert url.startswith(f"ws://localhost:{n}/v1?")
         assert headers["Authorization"] == f"Bearer {KEY}{n}"
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ws://example.com", "wss://h/#f"])
+def test_who_has_said_a_bad_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's is told by the variable's name, for sessions and for tokens."""
+    for said, name in ((url, "url"), (None, "GROK_RT_URL")):
+        monkeypatch.setenv("GROK_RT_URL", url)
+        with pytest.raises(ConfigError, match=f"^{name}: "):
+            Opening(said, KEY).dial(1, dead_after=None, on_socket=print)
+        with pytest.raises(ConfigError, match=f"^{name}: "):
+            tokens.create(KEY, url=said, timeout=1)
 
 
 def test_a_callable_is_asked_each_time() -> None:

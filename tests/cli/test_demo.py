@@ -25,7 +25,7 @@ PYTHON = str(Path(sys.executable).parent)
 def test_the_demo(path: str) -> None:
     """A spoken question, a function call, a spoken answer of the length it prints; no key."""
     began = time.monotonic()
-    done = run("demo", PATH=path)
+    done = run("demo", PATH=path, GROK_RT_URL="")  # as good as none
     assert time.monotonic() - began < 15
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
