@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from grok_rt._connection.liveness import Backlog, Keepalive, Limits
 from grok_rt._connection.outgoing import Outgoing
-from grok_rt._connection.reading import Turn
+from grok_rt._connection.reading import Contention, Turn
 from grok_rt._wire.frames import heard as heard_in
 from grok_rt._wire.framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
 from grok_rt._wire.transport import Pollable
@@ -49,6 +49,7 @@ class Incoming(Outgoing):
         self._inbox = inbox
         self._keepalive = Keepalive(None, None, 0.0)
         self._turn = Turn()
+        self._contention = Contention()
         self._line: Pollable  # the transport, where others can wait for it too
         self._failure: Exception | None = None  # what the reader's stand-in has met
         self._backlog = Backlog(
@@ -80,7 +81,10 @@ class Incoming(Outgoing):
             line = self._line
             patience = 0.0 if line.is_ready else self._keepalive.patience(time.monotonic())
             if bell.wait(line.fileno(), patience) or line.is_ready:
+                began = time.monotonic()
                 is_over = not self._take(line.recv())
+                if self._contention.took(began, self._keepalive.heard_at):
+                    line.hold(self._contention.is_felt)
             else:
                 self._check_line()
                 is_over = False
@@ -114,9 +118,10 @@ class Incoming(Outgoing):
         """What has come at once; false if that was the end."""
         self._keepalive.heard_at = now = time.monotonic()
         arrived: list[Arrival] = []
+        alone = len(frames) == 1
         for opcode, data in frames:
             if opcode == TEXT:
-                arrived.append((heard_in(data), len(data), now))
+                arrived.append((heard_in(data, alone=alone), len(data), now))
             elif opcode == BINARY:
                 self._hear(arrived, now)  # it says which item this sound is of
                 arrived = [(self._session.binary_audio(data), len(data), now)]

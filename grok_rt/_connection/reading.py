@@ -6,7 +6,8 @@ reads itself; the reader goes on in its place once it stays away, as in a handle
 time: no pong has to wait for a handler. Who pumps in the foreground never borrows, for Ctrl+C may
 strike between any two of its steps, and what is read must be read whole.
 
-`Turn` is for the two threads; a `Bell` wakes the one that waits for a line. No I/O but the bell's.
+`Turn` is for the two threads; a `Bell` wakes the one that waits for a line; `Contention` tells
+whether others compute meanwhile. No I/O but the bell's.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import select
 import sys
 import threading
 
-__all__ = ["Bell", "Turn", "new_bell"]
+__all__ = ["Bell", "Contention", "Turn", "new_bell"]
 
 _STAY = 0.1  # seconds that reading may rest, until the reader looks, and twice that until it reads
+_LOST = 0.001  # seconds that no read of what is there takes, unless somebody computes meanwhile
+_REMEMBERED = 5.0  # seconds after which to see whether somebody still does
 _PARK_AFTER = 2  # looks for nothing, after which it waits to be told: an idle line costs nothing
 
 
@@ -91,6 +94,25 @@ class Turn:
         with self._called:
             self._is_wanted = True
             self._called.notify()
+
+
+class Contention:
+    """Whether other threads compute, so that who lets go of the interpreter waits to have it back.
+
+    Attributes:
+        is_felt: they do.
+    """
+
+    def __init__(self) -> None:
+        self.is_felt = False
+        self._until = 0.0
+
+    def took(self, began: float, ended: float) -> bool:
+        """Judge by the time of a read of what was there; whether that has changed `is_felt`."""
+        if ended - began > _LOST:
+            self._until = ended + _REMEMBERED
+        was_felt, self.is_felt = self.is_felt, ended < self._until
+        return self.is_felt is not was_felt
 
 
 class Bell:

@@ -34,9 +34,9 @@ def said(frame: Frame) -> events.Event:
     return codec.decode(frame.data)
 
 
-def heard(data: bytes) -> events.Event:
+def heard(data: bytes, *, alone: bool = False) -> events.Event:
     """The event in a text frame of the server's; `Malformed` if there is none."""
     try:
-        return codec.decode(data)
+        return codec.decode(data, alone=alone)
     except RemoteProtocolError as error:
         return events.Malformed(data=data, error=error)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from grok_rt._wire.framing import Frame
-    from grok_rt._wire.tls import Stream
 
 __all__ = ["Transport", "WebSocketTransport"]
 
@@ -93,17 +92,17 @@ class Pollable(Protocol):
         """As a `Transport` does; it does not block where something can be read."""
         ...
 
+    def hold(self, on: bool, /) -> None:
+        """Let `recv` keep the interpreter while it fetches what is there, or not."""
+
 
 class WebSocketTransport:
     """A WebSocket over TCP or TLS; made by `connect`."""
 
-    __slots__ = ("_breach", "_early", "_lock", "_raw", "_reader", "_shut", "_stream")
+    __slots__ = ("_breach", "_early", "_lock", "_raw", "_reader", "_shut", "_stream", "_wire")
 
-    def __init__(
-        self, raw: socket.socket, stream: Stream, reader: FrameReader, early: bytes = b""
-    ) -> None:
-        self._raw = raw
-        self._stream = stream
+    def __init__(self, line: Line, reader: FrameReader, early: bytes = b"") -> None:
+        self._raw, self._wire, self._stream = line
         self._reader = reader
         self._breach: RemoteProtocolError | None = None  # the end of all receiving
         self._shut = False
@@ -165,7 +164,7 @@ class WebSocketTransport:
         except BaseException:
             line.raw.close()
             raise
-        return cls(line.raw, line.stream, FrameReader(max_size=max_size), upgrade.rest)
+        return cls(line, FrameReader(max_size=max_size), upgrade.rest)
 
     def send(self, frames: Sequence[Frame], /) -> None:
         """Send `frames` in one write; blocks until the kernel took all. The writer thread's."""
@@ -211,6 +210,10 @@ class WebSocketTransport:
     def fileno(self) -> int:
         """The descriptor of the socket."""
         return self._raw.fileno()
+
+    def hold(self, on: bool, /) -> None:
+        """Let `recv` keep the interpreter while it fetches what is there, or not."""
+        self._wire.holds = on
 
     def shutdown(self) -> None:
         """Wake whoever is in `send` or `recv`: both raise from now on."""

@@ -19,6 +19,7 @@ from grok_rt._connection import reading
 from grok_rt._connection.incoming import Incoming
 from grok_rt._connection.reading import Turn
 from grok_rt._wire.framing import Frame
+from grok_rt._wire.line.dialling import DeadlineSocket
 from grok_rt.errors import ConnectionClosedError
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="this system has no poll")
@@ -94,6 +95,35 @@ def test_quick_handlers_are_called_by_the_thread_that_reads(readers: list[str]) 
         assert stage.is_over()
         assert heard_by == [PUMP] * 20
         assert readers[-20:] == [PUMP] * 20
+
+
+@pytest.mark.parametrize(("lost_after", "holds"), [(-1.0, True), (SOON, False)])
+def test_where_others_compute_the_interpreter_is_kept(
+    monkeypatch: pytest.MonkeyPatch, lost_after: float, *, holds: bool
+) -> None:
+    """A read that took long, though something was there, is the last that lets go of it."""
+    monkeypatch.setattr(reading, "_LOST", lost_after)
+    seen: list[bool] = []
+    take_into = DeadlineSocket.take_into
+
+    def noted(self: DeadlineSocket, buffer: memoryview, /) -> int:
+        if threading.current_thread().name == PUMP:
+            seen.append(self.holds)
+        return take_into(self, buffer)
+
+    monkeypatch.setattr(DeadlineSocket, "take_into", noted)
+
+    def script(peer: Peer) -> None:
+        for count in range(3):
+            peer.says(live.sound("resp", "item"))
+            until(lambda count=count: len(stage.heard(events.AudioDelta)) > count)
+            until(lambda: reads(stage.grok))
+
+    play = Play(script)
+    with on_stage(play, reconnect=False) as stage:
+        play.start(stage.grok)
+        assert stage.is_over()
+    assert seen[1:4] == [holds] * 3
 
 
 def test_reading_goes_on_beside_a_handler_that_takes_its_time(readers: list[str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from callers import SOON, call_in_thread, until, waits_in
 
 from grok_rt._connection import reading as _reading
-from grok_rt._connection.reading import Bell, Turn
+from grok_rt._connection.reading import Bell, Contention, Turn
 
 NEVER = 60.0
 
@@ -195,6 +195,24 @@ def test_no_two_read_and_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) 
     over.set()
     for thread in threads:
         thread.result(SOON)
+
+
+# --- contention ------------------------------------------------------------------------------
+
+
+def test_a_read_that_took_long_is_remembered_for_a_while() -> None:
+    """What was there is read in no time, unless another thread computes; each change is told."""
+    crowd = Contention()
+    assert not crowd.took(1.0, 1.0005)
+    assert not crowd.is_felt
+    assert crowd.took(2.0, 2.005)
+    assert crowd.is_felt
+    assert not crowd.took(3.0, 3.0)  # as it is now, it tells nothing
+    assert not crowd.took(4.0, 4.5)
+    assert not crowd.took(9.4, 9.4)
+    assert crowd.is_felt
+    assert crowd.took(9.6, 9.6)
+    assert not crowd.is_felt
 
 
 # --- the bell --------------------------------------------------------------------------------

@@ -22,14 +22,17 @@ from grok_rt._wire.codec import _sound
 from grok_rt.errors import LocalProtocolError
 
 
+@pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("kind", [events.ResponseAudioDelta, events.ResponseOutputAudioDelta])
-def test_the_short_way_gives_what_the_long_way_gives(kind: type[events.AudioDelta]) -> None:
+def test_the_short_way_gives_what_the_long_way_gives(
+    kind: type[events.AudioDelta], *, alone: bool
+) -> None:
     """Every field, of the same value and type; the long way is taken when the type is not first."""
     (value,) = [value for event, value in CASES if type(event) is kind]
     assert {a.metadata.get("wire", a.name) for a in attrs.fields(kind)} - {"extra"} == (
         set(value) - {"type"}
     )
-    short = _sound.read_sound(dump(value))
+    short = _sound.read_sound(dump(value), alone=alone)
     assert short is not None
     rest = {name: field for name, field in value.items() if name != "type"}
     last = dump({"x" * 40: 1, **rest, "type": kind.wire_type})
@@ -64,6 +67,24 @@ def test_the_short_way_takes_each_field_alone(name: str) -> None:
 def test_the_short_way_leaves_the_rest_to_the_long_way(data: bytes) -> None:
     """It takes what is plainly sound, and judges nothing else."""
     assert _sound.read_sound(data) is None
+    assert _sound.read_sound(data, alone=True) is None
+
+
+def test_sound_that_comes_alone_keeps_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faster decoder lets go of it, and would have to wait where others compute."""
+    monkeypatch.setattr(_sound, "_from_base64", None)
+    data = dump({"type": "response.output_audio.delta", "delta": "AAEC"})
+    short = _sound.read_sound(data, alone=True)
+    assert short is not None
+    assert short.audio == b"\0\1\2"
+
+
+def test_much_sound_is_taken_apart_even_alone() -> None:
+    """What costs by the byte is for short messages."""
+    value = {"type": "response.output_audio.delta", "delta": "AAEC" * (16 << 10)}
+    short = _sound.read_sound(dump(value), alone=True)
+    assert short is not None
+    assert short.audio == b"\0\1\2" * (16 << 10)
 
 
 _NAMES = ("delta", "delta", "delta", "event_id", "rid", "ts", 'x"delta', "delta\\", "new")
@@ -99,8 +120,16 @@ def test_no_message_is_read_two_ways(
     if is_escaped:  # JSON knows many ways to write one name
         text = text[:60] + text[60:].replace('"delta"', r'"\u0064elta"').replace("/", r"\/")
     data = b"{%b}" % text.encode()
-    short = _sound.read_sound(data)
-    assert short in (None, codec.decode(b" " * 60 + data))
+    for short in (_sound.read_sound(data), _sound.read_sound(data, alone=True)):
+        assert short in (None, codec.decode(b" " * 60 + data))
+
+
+@given(st.text("Az09+/=-_ \\*", max_size=9))
+def test_no_sound_is_read_two_ways(base64: str) -> None:
+    """What is no base64 is none in any way."""
+    data = dump({"type": "response.output_audio.delta", "delta": base64})
+    long = codec.decode(b" " * 60 + data)
+    assert codec.decode(data) == codec.decode(data, alone=True) == long
 
 
 @given(st.binary(max_size=2000))
@@ -109,6 +138,7 @@ def test_sound_survives_the_wire(sound: bytes) -> None:
     delta = events.ResponseOutputAudioDelta(audio=sound)
     append = events.InputAudioBufferAppend(sound)
     assert codec.decode(codec.encode(delta)) == delta
+    assert codec.decode(codec.encode(delta), alone=True) == delta
     assert codec.decode(codec.encode(append)) == append
     assert codec.decode(codec.encode_append(sound)) == append
 

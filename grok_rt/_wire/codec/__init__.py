@@ -34,8 +34,8 @@ _FAULTS_TOLD = 5
 _readers: dict[str, Callable[[Any, Any], Event]] = {}
 
 
-def decode(data: bytes | bytearray | memoryview) -> Event:
-    """Read one text message, of the server or of a client.
+def decode(data: bytes | bytearray | memoryview, *, alone: bool = False) -> Event:
+    """Read one text message, of the server or of a client; `alone` if nothing came with it.
 
     A message whose type is unknown becomes an `UnknownEvent`, and so does one that is not what
     its class says; that one tells where in `parse_error`.
@@ -43,7 +43,7 @@ def decode(data: bytes | bytearray | memoryview) -> Event:
     Raises:
         RemoteProtocolError: it is no JSON object with a ``type``.
     """
-    sound = read_sound(data)
+    sound = read_sound(data, alone=alone)
     if sound is not None:
         return sound
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, get_args
 
 import attrs
@@ -33,25 +33,24 @@ _BEGINNINGS: Final = tuple(
 )
 _KEY: Final = b'"delta":"'
 _SPACED: Final = b'"delta": "'
+_SHORT: Final = 16 << 10
 
 
-def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
+def read_sound(data: bytes | bytearray | memoryview, *, alone: bool = False) -> AudioDelta | None:
     """The event, if the message is plainly sound.
 
-    Its base64, which is nearly all of it, is decoded where it stands; only what is around it is
-    read as JSON. No text of a JSON string can look like the key, for a quote ends it.
+    Args:
+        data: the message.
+        alone: nothing came with it: what counts is how soon it is read, and not at what cost.
     """
     if type(data) is not bytes or not data.startswith(_BEGINNINGS):
         return None
-    at = data.find(_KEY)
-    start = at + len(_KEY) if at > 0 else data.find(_SPACED) + len(_SPACED)
-    stop = data.find(b'"', start)
-    tail = data[stop:]
-    if start < len(_SPACED) or (len(tail) > 2 and _may_be_said_again(tail)):
-        return None
     try:
-        flat = _decode(data[:start] + tail)
-        audio = _from_base64(data[start:stop], None, True)
+        if alone and len(data) <= _SHORT:
+            flat = _decode_whole(data)
+            audio = flat.delta
+        else:
+            flat, audio = _apart(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     made = _new(_Draft)
@@ -71,6 +70,25 @@ def read_sound(data: bytes | bytearray | memoryview) -> AudioDelta | None:
     return made
 
 
+def _apart(data: bytes) -> tuple[Any, bytes]:
+    """What stands around the sound, and the sound.
+
+    Its base64, which is nearly all of it, is decoded where it stands; only what is around it is
+    read as JSON. No text of a JSON string can look like the key, for a quote ends it. This costs
+    a seventh, and lets go of the interpreter, for which another thread may make it wait.
+
+    Raises:
+        ValueError: it is not plainly sound, or none.
+    """
+    at = data.find(_KEY)
+    start = at + len(_KEY) if at > 0 else data.find(_SPACED) + len(_SPACED)
+    stop = data.find(b'"', start)
+    tail = data[stop:]
+    if start < len(_SPACED) or (len(tail) > 2 and _may_be_said_again(tail)):
+        raise ValueError
+    return _decode_around(data[:start] + tail), _from_base64(data[start:stop], None, True)
+
+
 def _may_be_said_again(tail: bytes) -> bool:
     """Whether the same field may follow, which would count instead; a name may be escaped."""
     return b'"delta"' in tail or b"\\" in tail
@@ -87,8 +105,8 @@ class _Draft(AudioDelta):
     __delattr__ = object.__delattr__  # the two share a slot of the type: one alone stays slow
 
 
-def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
-    """The same fields for msgspec, which then refuses all others."""
+def _flat(kind: type[AudioDelta], sound: type[str | bytes]) -> type[msgspec.Struct]:
+    """The same fields for msgspec, which then refuses all others; `bytes` come from base64."""
     optional = [
         (wire_name(field), _received(field.type), UNSET)
         for field in attrs.fields(attrs.resolve_types(kind))
@@ -96,7 +114,7 @@ def _flat(kind: type[AudioDelta]) -> type[msgspec.Struct]:
     ]
     return msgspec.defstruct(
         kind.__name__,
-        [("delta", str), *optional],
+        [("delta", sound), *optional],
         tag_field="type",
         tag=kind.wire_type,
         forbid_unknown_fields=True,
@@ -110,9 +128,17 @@ def _received(kind: Any) -> Any:
     return functools.reduce(operator.or_, kinds | ({int} if float in kinds else set()))
 
 
-_KINDS: Final = {_flat(kind): kind for kind in (ResponseOutputAudioDelta, ResponseAudioDelta)}
-_decode: Callable[[bytes], Any] = msgspec.json.Decoder(
-    functools.reduce(operator.or_, _KINDS)
-).decode
+_AUDIO: Final = (ResponseOutputAudioDelta, ResponseAudioDelta)
+_AROUND: Final = {_flat(kind, str): kind for kind in _AUDIO}
+_WHOLE: Final = {_flat(kind, bytes): kind for kind in _AUDIO}
+_KINDS: Final = _AROUND | _WHOLE
+
+
+def _decoder(flats: Iterable[type[msgspec.Struct]]) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(functools.reduce(operator.or_, flats)).decode
+
+
+_decode_around = _decoder(_AROUND)
+_decode_whole = _decoder(_WHOLE)
 _from_base64 = pybase64.b64decode
 _new = object.__new__

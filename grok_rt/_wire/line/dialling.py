@@ -20,6 +20,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from grok_rt._wire.line import holding
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,11 +36,15 @@ class DeadlineSocket:
     """A socket whose calls must all be over at one moment; None lets them block for life.
 
     Each call gets what is left, so a peer that drips bytes gains nothing by it.
+
+    Attributes:
+        holds: what is there already is received without letting go of the interpreter.
     """
 
-    __slots__ = ("_deadline", "_raw")
+    __slots__ = ("_deadline", "_raw", "holds")
 
     def __init__(self, raw: socket.socket, deadline: float | None) -> None:
+        self.holds = False
         self._raw = raw
         self.set_deadline(deadline)
 
@@ -64,6 +70,8 @@ class DeadlineSocket:
     def take_into(self, buffer: memoryview, /) -> int:
         if self._deadline is not None:  # for every event that comes later, there is none
             self._arm()
+        elif self.holds and (count := holding.take_into(self._raw.fileno(), buffer)) >= 0:
+            return count
         return self._raw.recv_into(buffer)
 
     def sendall(self, data: bytes, /) -> None:
