@@ -306,11 +306,8 @@ def test_closing_in_a_handler_in_the_background() -> None:
     ("pumped", "sentence"),
     [(False, "nobody takes them"), (True, "a handler of UnknownEvent has been running")],
 )
-def test_who_is_too_slow_is_named(
-    pumped: bool, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_is_too_slow_is_named(pumped: bool, sentence: str) -> None:
     """A session that nobody pumps, or whose handler hangs, ends with a sentence that says so."""
-    monkeypatch.setattr("grok_rt._connection.liveness._LOOK_EVERY", 0.0)
     release = threading.Event()
     with scripted(max_backlog=500, stall_timeout=0) as (grok, transport):
         if pumped:

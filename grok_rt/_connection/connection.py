@@ -241,7 +241,12 @@ class Connection(Incoming):
 
     def _patience(self) -> float | None:
         """Seconds until the writer has something to do besides sending."""
-        moments = (self.ledger.next_at(), self._keepalive.next_at(), self._retire_at)
+        moments = (
+            self.ledger.next_at(),
+            self._keepalive.next_at(),
+            self._backlog.next_at(),
+            self._retire_at,
+        )
         soonest = min((moment for moment in moments if moment is not None), default=None)
         return None if soonest is None else max(0.0, soonest - time.monotonic())
 
@@ -254,6 +259,8 @@ class Connection(Incoming):
         if due.spent is not None:
             self.is_final = True
             self._give_up(BudgetExceeded(1000, due.spent.message))
+        if (stalls_at := self._backlog.next_at()) is not None and now >= stalls_at:
+            self._is_stalled(now)
         if why := self._keepalive.dead(now):
             raise ConnectionClosedError(1006, why)
         if self._keepalive.ping_is_due(now):

@@ -58,7 +58,6 @@ class Incoming(Outgoing):
             limits.max_backlog_age,
             limits.stall_timeout,
             why_stalled=why_stalled,
-            now=time.monotonic(),
         )
         self._peer_close: tuple[int, str] | None = None
 
@@ -132,10 +131,16 @@ class Incoming(Outgoing):
                 self._closed_by_peer(data)
                 return False
         self._hear(arrived, now)
+        return not self._is_stalled(now)
+
+    def _is_stalled(self, now: float) -> bool:
+        """End what nobody takes the events of; whether that is so. The reader, and the writer."""
+        lagged = self._backlog.next_at() is not None
         if why := self._backlog.stalled(now):
             self._give_up(ConnectionClosedError(1000, why))  # and no other line would help
-            return False
-        return True
+        elif not lagged and self._backlog.next_at() is not None:
+            self._outbox.wake()  # the writer's clock has one moment more
+        return why is not None
 
     def _hear(self, arrived: list[Arrival], now: float) -> None:
         """Show events to the books, then queue them with what follows from them."""

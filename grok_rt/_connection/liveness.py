@@ -1,8 +1,7 @@
 """Bounds, and whether both ends keep up: a silent server, a pump that has fallen behind.
 
 Pure: no thread and no clock; each is told the time in monotonic seconds. `Keepalive` is
-asked by the writer, whose waiting is its clock, and told by the reader; `Backlog` is the
-reader's alone.
+asked by the writer, whose waiting is its clock, and told by the reader; so is `Backlog`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ __all__ = ["Backlog", "Keepalive", "Limits"]
 
 log = logging.getLogger("grok_rt")
 
-_LOOK_EVERY = 1.0
 _WARN_AT = 4  # a quarter of the bounds
 
 
@@ -106,7 +104,6 @@ class Backlog:
         max_age: how many seconds of the conversation may wait.
         stall_timeout: for how many seconds either may be exceeded.
         why_stalled: a sentence that names who keeps the events waiting.
-        now: when the line was opened.
     """
 
     def __init__(
@@ -117,22 +114,22 @@ class Backlog:
         stall_timeout: float,
         *,
         why_stalled: Callable[[], str],
-        now: float,
     ) -> None:
         self._inbox = inbox
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._stall_timeout = stall_timeout
         self._why_stalled = why_stalled
-        self._looked_at = now
         self._over_since: float | None = None
         self._warned = False
 
+    def next_at(self) -> float | None:
+        """When the session cannot go on, unless the pump catches up; None: it does not lag."""
+        since = self._over_since
+        return None if since is None else since + self._stall_timeout
+
     def stalled(self, now: float) -> str | None:
-        """Why the session cannot go on; None: it can. Looks once a second, warns once."""
-        if now - self._looked_at < _LOOK_EVERY:
-            return None
-        self._looked_at = now
+        """Why the session cannot go on; None: it can. Warns once."""
         size, age = self._inbox.backlog()
         what = f"{size} bytes of events wait, {age:.0f} s of the conversation"
         if not self._warned and max(size / self._max_bytes, age / self._max_age) * _WARN_AT > 1:

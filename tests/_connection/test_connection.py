@@ -13,7 +13,6 @@ from scripted import SOON, UPDATED, ScriptedTransport, in_background, line
 
 from grok_rt import events
 from grok_rt._connection import connection as _connection
-from grok_rt._connection import liveness
 from grok_rt._connection.connection import Connection
 from grok_rt._session.session import Declared
 from grok_rt._wire.framing import BINARY, CLOSE, PING, PONG, TEXT, Frame, close_payload, parse_close
@@ -379,13 +378,16 @@ def test_a_dead_server_behind_a_stuck_line_is_noticed_by_who_sends() -> None:
 # --- a pump that does not keep up --------------------------------------------------------------
 
 
-def test_a_stalled_pump_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events that nobody takes end the session, with a sentence that says who should have."""
-    monkeypatch.setattr(liveness, "_LOOK_EVERY", 0.0)
+@pytest.mark.parametrize("stall_timeout", [0, 0.3])
+def test_a_stalled_pump_ends_the_session(stall_timeout: float) -> None:
+    """Events that nobody takes end it in time, though no other comes, and say who should have."""
     transport = ScriptedTransport()
-    with line(transport, max_backlog=100, stall_timeout=0) as made:
+    bounds = {"max_backlog": 100, "stall_timeout": stall_timeout}
+    with line(transport, **bounds, ping_interval=None, dead_after=None) as made:
+        began = time.monotonic()
         transport.hears(*({"type": "something", "n": "x" * 30} for _ in range(10)))
         made.wait_end()
+        assert time.monotonic() - began >= stall_timeout
         error = made.connection.ledger.error()
     assert isinstance(error, ConnectionClosedError)
     assert "nobody takes them" in error.reason
