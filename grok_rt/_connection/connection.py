@@ -280,6 +280,16 @@ class Connection(Incoming):
             self._errands.popleft()()
 
 
+def _forget_all() -> None:
+    """Keep no line of the parent's open: where it dies, the server shall see it."""
+    for connection in list(_live):
+        connection.forget_line()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
 @atexit.register
 def _close_all() -> None:
     """Say goodbye on all lines at once, then wait for them together."""

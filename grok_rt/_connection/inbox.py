@@ -156,9 +156,13 @@ class Inbox(queue.Queue["Arrival"]):
     def leave(self) -> None:
         """Take no batches any more: give up what waiting for a line has cost."""
         with self.mutex:
-            if self._bell is not None:
-                self._bell.close()
-                self._bell = None
+            self.forget_bell()
+
+    def forget_bell(self) -> None:
+        """Release its descriptors. Requires holding the lock, but in a forked child."""
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.close()
 
     def forget(self, source: Source) -> None:
         """Nothing comes of it any more."""

@@ -92,6 +92,12 @@ class Incoming(Outgoing):
         finally:
             self._turn.give_back(is_over=is_over)
 
+    def forget_line(self) -> None:
+        """Release what a forked child has inherited; no lock, for who holds one is not here."""
+        if isinstance(self._transport, Pollable):
+            self._transport.forget()
+        self._inbox.forget_bell()
+
     def _open(self, transport: Transport) -> None:
         self._transport = transport
         if isinstance(transport, Pollable):

@@ -95,6 +95,9 @@ class Pollable(Protocol):
     def hold(self, on: bool, /) -> None:
         """Let `recv` keep the interpreter while it fetches what is there, or not."""
 
+    def forget(self) -> None:
+        """Release the descriptor in a forked child; the line itself is the parent's."""
+
 
 class WebSocketTransport:
     """A WebSocket over TCP or TLS; made by `connect`."""
@@ -232,6 +235,10 @@ class WebSocketTransport:
         with self._lock:
             self._shut = True
             self._raw.close()
+
+    def forget(self) -> None:
+        """Release the descriptor in a forked child; the line itself is the parent's."""
+        self._raw.close()  # without the lock, which a thread may have held that is not here
 
     def _parse(self, count: int) -> list[Frame]:
         """What is whole with `count` more bytes; a breach ends what comes after."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -12,10 +13,11 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from line import connected
-from raw_peer import Talk, listening, server_context, silent, upgraded
+from raw_peer import Talk, authority, listening, server_context, silent, upgraded
 from scripted import SOON, Line, in_background, line
 
 from grok_rt import events
@@ -213,6 +215,55 @@ def test_a_child_process_leaves_the_line_alone() -> None:
         made.connection.close()
         assert peer.over.wait(SOON)
     assert [frame.opcode for frame in peer.heard] == [TEXT, CLOSE]
+
+
+FORKING = """
+import glob, os, time
+from grok_rt import GrokClient
+grok = GrokClient("key", url="{scheme}://localhost:{port}").start()
+time.sleep(0.2)  # until the dispatcher waits for the line
+child = os.fork()
+if child:
+    told = child
+else:
+    links = []
+    for path in glob.glob("/proc/self/fd/*"):
+        try:
+            links.append(os.readlink(path))
+        except OSError:
+            pass
+    told = [link for link in links if "socket" in link or "event" in link]
+os.write(1, f"{{told}}\\n".encode())  # in one piece
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+@SCHEMES
+def test_a_child_process_keeps_no_line_open(scheme: str, tmp_path: Path) -> None:
+    """Where the parent dies, the server sees it at once, however long its children live."""
+    peer = Polite(CREATED)
+    context = server_context() if scheme == "wss" else None
+    authority().cert_pem.write_to_path(tmp_path / "ca.pem")
+    with listening(peer, context=context) as port:
+        program = FORKING.format(scheme=scheme, port=port)
+        with subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env={**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as parent:
+            assert parent.stdout is not None
+            told = sorted(parent.stdout.readline().strip() for _ in range(2))
+            child = int(told[0])
+            try:
+                assert told[1] == "[]"
+                assert not peer.over.is_set()
+                parent.kill()
+                assert peer.over.wait(SOON)
+            finally:
+                parent.kill()
+                os.kill(child, signal.SIGKILL)
 
 
 PROGRAM = """
