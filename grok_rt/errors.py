@@ -100,7 +100,8 @@ class ConnectionClosed(GrokError):
     """The connection has ended; raised by every later call, with the first cause.
 
     Attributes:
-        code: the WebSocket close code; 1006 when the peer vanished without one.
+        code: the WebSocket close code of who closed it first, we or the peer; 1006 when the
+            line broke without one.
         reason: the sentence that came with it, or ours.
         cause: the exception that ended the connection, if there was one.
         unsent: events that were accepted and are not known to have left this machine: those

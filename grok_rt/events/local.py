@@ -77,9 +77,9 @@ class Closed(LocalEvent):
     """The end, and always the last event.
 
     Attributes:
-        code: the WebSocket close code; 1006 when the peer vanished without one.
+        code: the peer's WebSocket close code; 1006 where it sent none, whatever ours was.
         reason: the sentence that came with it, or ours.
-        error: what ended it; None if it was closed on purpose.
+        error: what ended it, with the code that did; None if it was closed on purpose.
     """
 
     wire_type = "local.closed"
