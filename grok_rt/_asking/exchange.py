@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from grok_rt._asking.parts import Parts
     from grok_rt._asking.question import Question
     from grok_rt._asking.questions import Questions
+    from grok_rt._client.delivery import Waiter
     from grok_rt._client.lifecycle import Lifecycle
-    from grok_rt._client.pump import Pump, Waiter
+    from grok_rt._client.pump import Pump
     from grok_rt.parts import Part
 
 __all__ = ["AnswerStream", "Exchange", "Patience"]

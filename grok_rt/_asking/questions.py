@@ -16,7 +16,8 @@ from grok_rt.errors import ConcurrencyError, DeadlineExceeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from grok_rt._client.pump import Pump, Waiter
+    from grok_rt._client.delivery import Waiter
+    from grok_rt._client.pump import Pump
 
 __all__ = ["Place", "Questions"]
 

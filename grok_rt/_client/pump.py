@@ -1,4 +1,4 @@
-"""Taking events from the inbox and letting everybody hear them: one pump at a time.
+"""Taking events from the inbox, for everybody to hear: one pump at a time.
 
 `recv`, iteration, `run` and `start` are explicit pumps: two at once are an error. The
 waiting verbs share leadership: while nobody pumps, one of the waiting threads leads and
@@ -6,8 +6,8 @@ the others wait; when it has what it waited for, leadership passes on. Beside an
 pump of another thread they all just wait; one that comes later gets the next event.
 
 Runs on the caller's thread, or on the dispatcher thread that `start` makes. The lock
-guards leadership and the list of waiters only; it is never held while a handler runs.
-Whoever waits for an event learns of it when all handlers have heard it.
+guards leadership too, and is never held while a handler runs. What becomes of an event
+that was taken is `Delivery`'s.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ import time
 from typing import TYPE_CHECKING
 
 from grok_rt import events
-from grok_rt.errors import (
-    ConcurrencyError,
-    ConnectionClosed,
-    ConnectionClosedOK,
-    DeadlineExceeded,
-)
+from grok_rt._client.delivery import Delivery
+from grok_rt.errors import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
+    from grok_rt._client.delivery import Waiter
     from grok_rt._client.handlers import Failed, Handlers
     from grok_rt._connection.inbox import Inbox
 
-__all__ = ["Pump", "Waiter"]
+__all__ = ["Pump"]
 
 log = logging.getLogger("grok_rt")
 
@@ -42,19 +39,7 @@ _NEXT = "the next event"
 _LAST_CALL = 0.1  # seconds for the dispatcher to drop what it was not given the time for
 
 
-class Waiter:
-    """Somebody who waits in a verb: is shown each event, and says when it has enough."""
-
-    def __init__(self, what: str, offer: Callable[[events.Event], bool]) -> None:
-        self.what = what
-        self.offer = offer
-        self.thread = threading.get_ident()
-        self.met = False  # it has enough, and is told when all have heard it
-        self.done = False
-        self.error: BaseException | None = None
-
-
-class Pump:
+class Pump(Delivery):
     """The one place where events leave the inbox.
 
     Args:
@@ -71,17 +56,11 @@ class Pump:
         closed: Callable[[], ConnectionClosed],
         chronicle: Callable[[events.Event, float], None] = lambda _event, _now: None,
     ) -> None:
+        super().__init__(handlers, chronicle)
         self._inbox = inbox
-        self._handlers = handlers
         self._closed = closed
-        self._chronicle = chronicle
-        self._turn = threading.Condition()
         self._leader: int | None = None
         self._holder: tuple[int, str] | None = None
-        self._waiters: tuple[Waiter, ...] = ()
-        self._handling: tuple[int, events.Event, float] | None = None
-        self._last: events.Event | None = None
-        self._ended = False
         self._discarding = False
         self._thread: threading.Thread | None = None
 
@@ -142,28 +121,15 @@ class Pump:
             self._discarding = True
             thread.join(_LAST_CALL)
 
+    def why_stalled(self) -> str:
+        """A sentence that names who keeps events waiting."""
+        if busy := self.busy():
+            return busy
+        if (holder := self._holder) is not None:
+            return f"the caller of {holder[1]} takes them too slowly"
+        return "nobody takes them: iterate over the client, or call run() or start()"
+
     # waiting verbs
-
-    @contextlib.contextmanager
-    def listening(self, what: str, offer: Callable[[events.Event], bool]) -> Iterator[Waiter]:
-        """Show each event to `offer` while the block runs, whoever pumps."""
-        waiter = self.listen(what, offer)
-        try:
-            yield waiter
-        finally:
-            self.unlisten(waiter)
-
-    def listen(self, what: str, offer: Callable[[events.Event], bool]) -> Waiter:
-        """Show each event to `offer` until it has enough, or `unlisten`."""
-        waiter = Waiter(what, offer)
-        with self._turn:
-            self._waiters = (*self._waiters, waiter)
-        return waiter
-
-    def unlisten(self, waiter: Waiter) -> None:
-        """Show it nothing more; harmless if it is shown nothing."""
-        with self._turn:
-            self._waiters = tuple(w for w in self._waiters if w is not waiter)
 
     def wait(self, waiter: Waiter, timeout: float | None) -> None:
         """Wait until a listening waiter has enough; pump meanwhile if nobody else does.
@@ -228,29 +194,6 @@ class Pump:
             if deadline is not None and time.monotonic() >= deadline:
                 raise self._too_late(waiter.what)
 
-    def refuse_in_handler(self, what: str) -> None:
-        """Raise if this thread is inside a handler: nobody could deliver what it waits for."""
-        if (handling := self._handling) is not None and handling[0] == threading.get_ident():
-            raise ConcurrencyError(
-                f"waiting for {what} inside a handler would wait for ever: the handler itself "
-                f"keeps the events from coming. Use submit(), or another thread."
-            )
-
-    def why_stalled(self) -> str:
-        """A sentence that names who keeps events waiting."""
-        if busy := self.busy():
-            return busy
-        if (holder := self._holder) is not None:
-            return f"the caller of {holder[1]} takes them too slowly"
-        return "nobody takes them: iterate over the client, or call run() or start()"
-
-    def busy(self) -> str:
-        """A sentence about the handler that runs now; empty if none does."""
-        if (handling := self._handling) is None:
-            return ""
-        took = time.monotonic() - handling[2]
-        return f"a handler of {type(handling[1]).__name__} has been running for {took:.1f} s"
-
     # leadership
 
     @contextlib.contextmanager
@@ -301,7 +244,7 @@ class Pump:
                 self._leader = None
                 self._turn.notify_all()
 
-    # one event
+    # taking
 
     def _take(
         self,
@@ -318,41 +261,6 @@ class Pump:
                 raise _Displaced from None
             raise self._too_late(what) from None
 
-    def _hear(self, event: events.Event) -> list[Failed]:
-        self._last = event
-        satisfied: list[Waiter] = []
-        outer = self._handling
-        now = time.monotonic()
-        self._handling = (threading.get_ident(), event, now)
-        try:
-            self._chronicle(event, now)
-            if self._waiters:
-                self._offer(event, satisfied)
-            return self._handlers.hear(event)
-        finally:
-            self._handling = outer
-            ends = isinstance(event, events.Closed)
-            if satisfied or ends:
-                with self._turn:
-                    for waiter in satisfied:
-                        waiter.done = True
-                    self._ended = self._ended or ends
-                    self._turn.notify_all()
-
-    def _offer(self, event: events.Event, satisfied: list[Waiter]) -> None:
-        for waiter in self._waiters:
-            if waiter.done or waiter.met:
-                continue
-            try:
-                waiter.met = waiter.offer(event)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
-                waiter.error = error
-                waiter.met = True
-            if waiter.met:
-                satisfied.append(waiter)
-
     def _dispatch(self) -> None:
         """The dispatcher thread: the session outlives its handlers' errors."""
         with self._turn:
@@ -368,20 +276,6 @@ class Pump:
         finally:
             self._inbox.leave()
             self._let_go(hold)
-
-    def _report(self, failed: Failed, event: events.Event) -> None:
-        log.error("handler %s failed", failed.handler, exc_info=failed.error)
-        if isinstance(event, (events.HandlerFailed, events.Closed)):
-            # Who hears failures has failed, and would for ever; and nothing follows the end.
-            return
-        told = events.HandlerFailed(error=failed.error, event=event, handler=failed.handler)
-        for again in self._hear(told):
-            self._report(again, told)
-
-    def _too_late(self, what: str) -> DeadlineExceeded:
-        last = "no event came" if self._last is None else f"the last event was {self._last.type}"
-        why = f"; {busy}" if (busy := self.busy()) else ""
-        return DeadlineExceeded(f"{what} did not come in time; {last}{why}")
 
 
 class _Displaced(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -236,58 +235,6 @@ def test_start_pumps_in_a_thread_to_the_end(bench: Bench) -> None:
     bench.pump.start()
     bench.pump.stop(SOON)
     assert len(bench.heard) == 3
-
-
-@pytest.mark.parametrize("error", [Boom, SystemExit, KeyboardInterrupt])
-def test_the_session_outlives_a_failing_handler(
-    bench: Bench, caplog: pytest.LogCaptureFixture, error: type[BaseException]
-) -> None:
-    """In the background a failure is logged with its traceback and heard as `HandlerFailed`."""
-    raised = error()
-    failures: list[events.Failure] = []
-
-    def fails(_event: events.Event) -> None:
-        raise raised
-
-    bench.handlers.add(events.Opened, fails)
-    bench.handlers.add(events.Failure, failures.append)
-    bench.pump.start()
-    bench.put("a", "b")
-    bench.close()
-    bench.pump.stop(SOON)
-    failed = "local.handler_failed"
-    assert [name for name in bench.names if name not in "ab"] == [failed, failed, "local.closed"]
-    first = failures[0]
-    assert isinstance(first, events.HandlerFailed)
-    assert first.error is raised
-    assert first.event == opened("a")
-    assert first.handler.endswith("fails")
-    assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [raised] * 2
-    assert raised.__traceback__ is not None
-
-
-def test_a_failing_failure_handler_is_only_logged(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Telling those who hear failures of their own failure would never end."""
-    bench.handlers.add(events.Opened, boom)
-    bench.handlers.add(events.Failure, boom)
-    bench.pump.start()
-    bench.put("a")
-    bench.close()
-    bench.pump.stop(SOON)
-    assert bench.names == ["a", "local.handler_failed", "local.closed"]
-    assert len(caplog.records) == 2
-
-
-def test_nothing_follows_closed(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    """A handler of the last event that fails is logged; there is no event after the last."""
-    bench.handlers.add(events.Closed, boom)
-    bench.pump.start()
-    bench.close()
-    bench.pump.stop(SOON)
-    assert bench.names == ["local.closed"]
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 def test_stop_waits_for_the_rest_and_for_no_one(bench: Bench) -> None:

@@ -15,7 +15,6 @@ from pumping import Bench, opened
 from grok_rt import events
 from grok_rt._client.receiver import Expectation
 from grok_rt.errors import (
-    ConcurrencyError,
     ConnectionClosedError,
     ConnectionClosedOK,
     DeadlineExceeded,
@@ -27,10 +26,6 @@ def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
     bench.end()
-
-
-def refuse(_event: events.Event) -> bool:
-    raise ValueError("a bad predicate")
 
 
 # --- leadership ------------------------------------------------------------------------------
@@ -202,21 +197,6 @@ def test_nobody_oversleeps(bench: Bench) -> None:
 # --- what waiting tells ----------------------------------------------------------------------
 
 
-def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
-    """Beside `start`, too, what the handlers of the awaited event did is done."""
-    inside, go_on = bench.is_slow()
-    bench.pump.start()
-    waiting = bench.follows(lambda: bench.wait("a"))
-    bench.put("a")
-    assert inside.wait(SOON)
-    late = call_in_thread(lambda: bench.wait("b", 0.01))
-    with pytest.raises(DeadlineExceeded, match=r"b did not .*; a handler of Opened has been"):
-        late.result(SOON)
-    assert not waiting.done()
-    go_on.set()
-    assert waiting.result(SOON) == opened("a")
-
-
 def test_a_deadline_ends_the_leaders_wait(bench: Bench) -> None:
     """The sentence says what was awaited and what came last."""
     with pytest.raises(DeadlineExceeded, match=r"^x did not come in time; no event came$"):
@@ -261,72 +241,6 @@ def test_the_end_can_be_awaited(bench: Bench) -> None:
         bench.wait("a")
 
 
-def test_a_bad_predicate_hurts_only_who_brought_it(bench: Bench) -> None:
-    """Its exception rises in the thread that waits with it, even `SystemExit`; the pump goes on."""
-
-    def exits(_event: events.Event) -> bool:
-        raise SystemExit
-
-    def waits(offer: Callable[[events.Event], bool]) -> None:
-        with bench.pump.listening("bad", offer) as waiter:
-            bench.pump.wait(waiter, SOON)
-
-    bench.pump.start()
-    bad = bench.follows(lambda: waits(refuse))
-    worse = bench.follows(lambda: waits(exits))
-    good = bench.follows(lambda: bench.wait("b"))
-    bench.put("a", "b")
-    assert isinstance(bad.exception(SOON), ValueError)
-    assert isinstance(worse.exception(SOON), SystemExit)
-    assert good.result(SOON) == opened("b")
-    assert bench.names == ["a", "b"]
-
-
-def test_ctrl_c_in_a_predicate_is_the_leaders(bench: Bench) -> None:
-    """It rises where it hit, whoever brought the predicate, and the lead is free."""
-
-    def interrupted(_event: events.Event) -> bool:
-        raise KeyboardInterrupt
-
-    bench.put("a", "b")
-    with bench.pump.listening("x", interrupted), pytest.raises(KeyboardInterrupt):
-        bench.wait("b", SOON)
-    assert call_in_thread(lambda: bench.wait("b", SOON)).result(SOON) == opened("b")
-
-
-@pytest.mark.parametrize("where", ["handler", "predicate"])
-def test_no_wait_inside_what_the_pump_calls(bench: Bench, where: str) -> None:
-    """Inside a handler or a predicate nobody could deliver what is awaited: refused at once."""
-
-    def waits(_event: events.Event) -> bool:
-        bench.wait("b")
-        return True
-
-    bench.put("a")
-    if where == "handler":
-        bench.handlers.add(events.Opened, waits)
-        with pytest.raises(ConcurrencyError, match=r"^waiting for b inside a handler .*submit"):
-            bench.recv()
-    else:
-        with (
-            bench.pump.listening("x", waits) as waiter,
-            pytest.raises(ConcurrencyError, match="inside a handler"),
-        ):
-            bench.pump.wait(waiter, SOON)
-
-
-def test_another_thread_may_wait_while_a_handler_runs(bench: Bench) -> None:
-    """Only the thread inside the handler is refused."""
-    futures: list[Future[events.Event | None]] = []
-    bench.handlers.add(
-        events.Opened, lambda _: futures.append(bench.follows(lambda: bench.wait("b"))), once=True
-    )
-    bench.put("a")
-    bench.recv()
-    bench.put("b")
-    assert futures[0].result(SOON) == opened("b")
-
-
 @pytest.mark.parametrize("beside", ["nobody", "a leader", "start()"])
 def test_a_wait_is_finished_from_outside(bench: Bench, beside: str) -> None:
     """It ends at once, whoever pumps, with no event taken; the first word counts."""
@@ -364,24 +278,7 @@ def test_a_thread_is_dismissed(bench: Bench) -> None:
     pumping.close()
 
 
-# --- listening -------------------------------------------------------------------------------
-
-
-def test_listening_misses_nothing_and_ends_with_its_block(bench: Bench) -> None:
-    """From its first line a block sees each event until it has enough, whoever pumps."""
-    seen: list[events.Event] = []
-
-    def offer(event: events.Event) -> bool:
-        seen.append(event)
-        return event == opened("b")
-
-    with bench.pump.listening("b", offer) as waiter:
-        bench.put("a", "b", "c", "d")
-        for _ in range(3):
-            bench.recv()
-        bench.pump.wait(waiter, 0)
-    bench.recv()
-    assert seen == [opened("a"), opened("b")]
+# --- what is awaited -------------------------------------------------------------------------
 
 
 def test_an_expectation_takes_the_first_that_fits() -> None:
