@@ -196,9 +196,9 @@ class GrokAsker(GrokSender):
 def keeping(conversation: Conversation) -> Callable[[events.Event, float], None]:
     """What feeds a conversation, and never raises."""
 
-    def keep(event: events.Event, now: float) -> None:
+    def keep(event: events.Event, came_at: float) -> None:
         try:
-            conversation.feed(event, now)
+            conversation.feed(event, came_at)
         except Exception:  # a defect of ours, and no reason to stop hearing
             log.exception("the conversation did not take %s", event.type)
 

@@ -221,7 +221,7 @@ class Exchange:
         waiter = self._waiter
         assert waiter is not None, "a question that was put"  # noqa: S101
         if self._parts is not None:
-            with self._pump.listening("an answer", lambda _: enough() or waiter.met) as self._soon:
+            with self._pump.listening("an answer", lambda *_: enough() or waiter.met) as self._soon:
                 # Looked at once it listens: what comes from now on wakes it.
                 if not (enough() or waiter.done or self._is_stopped):
                     self._pump.wait(self._soon, self._patience.left())
@@ -251,7 +251,7 @@ class Exchange:
         """
         left = self._patience.left()
         until = moment if left is None else min(moment, time.monotonic() + left)
-        with self._pump.listening("silence", lambda _: met()) as self._soon:
+        with self._pump.listening("silence", lambda *_: met()) as self._soon:
             if met() or self._is_stopped:
                 return
             try:

@@ -152,7 +152,7 @@ class Question:
         assert self._builder is not None, "a question that was put"  # noqa: S101
         return self._builder.answer(time.monotonic())
 
-    def offer(self, event: events.Event) -> bool:
+    def offer(self, event: events.Event, came_at: float) -> bool:
         """Show it an event; true once the answer is whole, or the question has to be put again.
 
         Raises:
@@ -165,9 +165,9 @@ class Question:
                 self._hear_refusal(event)
             if isinstance(event, events.Reconnecting) and self._speech is not None:
                 if self._speech.is_live:
-                    self._builder.give_up(time.monotonic())  # nobody can say it again
+                    self._builder.give_up(came_at)  # nobody can say it again
                 self.lost = not (self._builder.begun or self._builder.done)
-            whole = self._builder.feed(event, time.monotonic())
+            whole = self._builder.feed(event, came_at)
             self._warn_of_stranger(self._builder.leaked)
             return whole or not self.is_answered
 

@@ -88,7 +88,7 @@ class Questions:
                     "a tool that asks its own client waits for itself: the question that has "
                     "called it is not over. Ask another client, or use submit() and do not wait"
                 )
-            waiter = self._pump.listen("the turn to ask", lambda _: False)
+            waiter = self._pump.listen("the turn to ask", lambda *_: False)
             self._line.append((place, waiter))
         while not self._is_first(place):
             self._end_those_left()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from grok_rt import events
 from grok_rt.errors import ConcurrencyError, DeadlineExceeded
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
     from grok_rt._client.handlers import Failed, Handlers
 
-__all__ = ["Delivery", "Waiter"]
+__all__ = ["Delivery", "Offer", "Waiter"]
 
 log = logging.getLogger("grok_rt")
+
+
+#: Is shown an event, and when it came; says whether that was enough.
+Offer: TypeAlias = "Callable[[events.Event, float], bool]"
 
 
 class Waiter:
     """Somebody who waits in a verb: is shown each event, and says when it has enough."""
 
-    def __init__(self, what: str, offer: Callable[[events.Event], bool]) -> None:
+    def __init__(self, what: str, offer: Offer) -> None:
         self.what = what
         self.offer = offer
         self.thread = threading.get_ident()
@@ -43,7 +47,7 @@ class Delivery:
 
     Args:
         handlers: who hears all events.
-        chronicle: is shown each event before anybody else, with its time; it must not raise.
+        chronicle: is shown each event before anybody else, and when it came; it must not raise.
     """
 
     def __init__(
@@ -60,7 +64,7 @@ class Delivery:
     # who hears
 
     @contextlib.contextmanager
-    def listening(self, what: str, offer: Callable[[events.Event], bool]) -> Iterator[Waiter]:
+    def listening(self, what: str, offer: Offer) -> Iterator[Waiter]:
         """Show each event to `offer` while the block runs, whoever pumps."""
         waiter = self.listen(what, offer)
         try:
@@ -68,7 +72,7 @@ class Delivery:
         finally:
             self.unlisten(waiter)
 
-    def listen(self, what: str, offer: Callable[[events.Event], bool]) -> Waiter:
+    def listen(self, what: str, offer: Offer) -> Waiter:
         """Show each event to `offer` until it has enough, or `unlisten`."""
         waiter = Waiter(what, offer)
         with self._turn:
@@ -82,16 +86,15 @@ class Delivery:
 
     # one event
 
-    def _hear(self, event: events.Event) -> list[Failed]:
+    def _hear(self, event: events.Event, came_at: float) -> list[Failed]:
         self._last = event
         satisfied: list[Waiter] = []
         outer = self._handling
-        now = time.monotonic()
-        self._handling = (threading.get_ident(), event, now)
+        self._handling = (threading.get_ident(), event, time.monotonic())
         try:
-            self._chronicle(event, now)
+            self._chronicle(event, came_at)
             if self._waiters:
-                self._offer(event, satisfied)
+                self._offer(event, came_at, satisfied)
             return self._handlers.hear(event)
         finally:
             self._handling = outer
@@ -103,12 +106,12 @@ class Delivery:
                     self._ended = self._ended or ends
                     self._turn.notify_all()
 
-    def _offer(self, event: events.Event, satisfied: list[Waiter]) -> None:
+    def _offer(self, event: events.Event, came_at: float, satisfied: list[Waiter]) -> None:
         for waiter in self._waiters:
             if waiter.done or waiter.met:
                 continue
             try:
-                waiter.met = waiter.offer(event)
+                waiter.met = waiter.offer(event, came_at)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
@@ -123,7 +126,7 @@ class Delivery:
             # Who hears failures has failed, and would for ever; and nothing follows the end.
             return
         told = events.HandlerFailed(error=failed.error, event=event, handler=failed.handler)
-        for again in self._hear(told):
+        for again in self._hear(told, time.monotonic()):
             self._report(again, told)
 
     # what is said of it

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from grok_rt._client.delivery import Waiter
     from grok_rt._client.handlers import Failed, Handlers
-    from grok_rt._connection.inbox import Inbox
+    from grok_rt._connection.inbox import Arrival, Inbox
 
 __all__ = ["Pump"]
 
@@ -46,7 +46,7 @@ class Pump(Delivery):
         inbox: where the reader puts events.
         handlers: who hears them.
         closed: a fresh exception with the cause of the connection's end.
-        chronicle: is shown each event before anybody else, with its time; it must not raise.
+        chronicle: is shown each event before anybody else, and when it came; it must not raise.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Pump(Delivery):
         inbox: Inbox,
         handlers: Handlers,
         closed: Callable[[], ConnectionClosed],
-        chronicle: Callable[[events.Event, float], None] = lambda _event, _now: None,
+        chronicle: Callable[[events.Event, float], None] = lambda _event, _at: None,
     ) -> None:
         super().__init__(handlers, chronicle)
         self._inbox = inbox
@@ -71,8 +71,8 @@ class Pump(Delivery):
         with self._holding("recv()"):
             deadline = None if timeout is None else time.monotonic() + timeout
             with self._leading(deadline):
-                event = self._take(deadline, _NEXT)
-                failed = self._hear(event)
+                event, _, came_at = self._take(deadline, _NEXT)
+                failed = self._hear(event, came_at)
         _raise_first(failed)
         return event
 
@@ -87,8 +87,8 @@ class Pump(Delivery):
                 with self._leading():
                     if self._ended:
                         break
-                    event = self._take(None, _NEXT)
-                    failed = self._hear(event)
+                    event, _, came_at = self._take(None, _NEXT)
+                    failed = self._hear(event, came_at)
                 _raise_first(failed)
                 yield event
         if not isinstance(error := self._closed(), ConnectionClosedOK):
@@ -185,10 +185,10 @@ class Pump(Delivery):
 
         while not leaves():
             try:
-                event = self._take(deadline, waiter.what, unless=leaves)
+                event, _, came_at = self._take(deadline, waiter.what, unless=leaves)
             except _Displaced:
                 return
-            _raise_first(self._hear(event))
+            _raise_first(self._hear(event, came_at))
             if waiter.done or self._ended:
                 return
             if deadline is not None and time.monotonic() >= deadline:
@@ -251,11 +251,11 @@ class Pump(Delivery):
         deadline: float | None,
         what: str,
         unless: Callable[[], bool] = lambda: False,
-    ) -> events.Event:
+    ) -> Arrival:
         if self._ended:
             raise self._closed()
         try:
-            return self._inbox.take_event(_left(deadline), unless=unless)
+            return self._inbox.take(_left(deadline), unless=unless)
         except queue.Empty:
             if unless():
                 raise _Displaced from None
@@ -269,9 +269,9 @@ class Pump(Delivery):
             # Nobody else may lead while it pumps: it takes the lead once, and all that waits.
             with self._leading():
                 while not self._ended:
-                    for event in self._inbox.take_batch():
+                    for event, _, came_at in self._inbox.take_batch():
                         if not self._discarding or isinstance(event, events.Closed):
-                            for failed in self._hear(event):
+                            for failed in self._hear(event, came_at):
                                 self._report(failed, event)
         finally:
             self._inbox.leave()

@@ -44,7 +44,7 @@ class Expectation(Generic[E]):
         """Whether the event has come."""
         return self.event is not None
 
-    def offer(self, event: events.Event) -> bool:
+    def offer(self, event: events.Event, _at: float) -> bool:
         """Show it an event; true if that was the one awaited."""
         if self.event is not None or not isinstance(event, self._event_class):
             return False

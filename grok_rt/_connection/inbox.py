@@ -102,10 +102,10 @@ class Inbox(queue.Queue["Arrival"]):
             if (bell := self._bell) is not None and bell.is_heard:
                 bell.ring()
 
-    def take_event(
+    def take(
         self, timeout: float | None = None, *, unless: Callable[[], bool] = lambda: False
-    ) -> Event:
-        """Take the oldest event.
+    ) -> Arrival:
+        """Take the oldest event, with its size and the time when it came.
 
         Args:
             timeout: seconds to wait for one; None: for ever.
@@ -125,9 +125,9 @@ class Inbox(queue.Queue["Arrival"]):
                 raise queue.Empty
             arrival: Arrival = self.queue.popleft()
             self._bytes -= arrival[1]
-        return arrival[0]
+        return arrival
 
-    def take_batch(self, at_most: int = 64) -> list[Event]:
+    def take_batch(self, at_most: int = 64) -> list[Arrival]:
         """Wait for an event, and take those behind it too; few, so that the backlog is true.
 
         For one thread, which no Ctrl+C can reach: where it can, it reads the line itself.
@@ -135,11 +135,11 @@ class Inbox(queue.Queue["Arrival"]):
         while True:
             with self.mutex:
                 waiting = self.queue
-                batch: list[Event] = []
+                batch: list[Arrival] = []
                 while waiting and len(batch) < at_most:
-                    event, size, _ = waiting.popleft()
-                    self._bytes -= size
-                    batch.append(event)
+                    arrival = waiting.popleft()
+                    self._bytes -= arrival[1]
+                    batch.append(arrival)
                 if batch:
                     return batch
                 source = self.source

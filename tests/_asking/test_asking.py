@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from scripted import SOON, ScriptedTransport
 
 from grok_rt import AudioClip, events
 from grok_rt._asking import exchange
+from grok_rt._connection.inbox import Arrival
 from grok_rt.audio import shipped
 from grok_rt.errors import (
     ConcurrencyError,
@@ -50,6 +51,39 @@ def test_a_typed_question_is_answered_whole() -> None:
         ("user", QUESTION),
         ("assistant", "It is cold."),
     ]
+
+
+def test_the_time_of_a_slow_handler_is_no_latency() -> None:
+    """Beside `start()` times are those at which the answer came, whenever it is heard."""
+    came: dict[type[events.Event], float] = {}
+    whole = threading.Event()
+
+    class Notes:
+        def arrived(self, arrived: Sequence[Arrival], _now: float) -> None:
+            for event, _, at in arrived:
+                came.setdefault(type(event), at)
+            if events.ResponseDone in came:
+                whole.set()
+
+        def left(self, _frames: object, _now: float) -> None:
+            pass
+
+    with client().start() as grok:
+        grok._inbox.listen(Notes())
+
+        @grok.on(events.ResponseCreated)
+        def slow(_event: events.ResponseCreated) -> None:
+            assert whole.wait(SOON)
+
+        asked = time.monotonic()
+        answer = grok.ask(QUESTION, timeout=SOON)
+    first, total = answer.latency.first_audio, answer.latency.total
+    first_came, whole_came = came[events.ResponseOutputAudioDelta], came[events.ResponseDone]
+    assert first is not None
+    assert first <= first_came - asked
+    assert total - first == pytest.approx(whole_came - first_came, abs=1e-9)
+    for turns in (answer.turns, grok.conversation):
+        assert [turn.started for turn in turns][1:] == [came[events.ResponseOutputItemAdded]]
 
 
 def test_a_slow_handler_costs_no_answer_and_is_named() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
@@ -11,6 +11,8 @@ from callers import SOON, call_in_thread
 from pumping import Bench, opened
 
 from grok_rt import events
+from grok_rt._client.delivery import Offer
+from grok_rt._client.pump import Pump
 from grok_rt.errors import ConcurrencyError, DeadlineExceeded
 
 
@@ -21,7 +23,7 @@ def bench() -> Iterator[Bench]:
     bench.end()
 
 
-def refuse(_event: events.Event) -> bool:
+def refuse(_event: events.Event, _at: float) -> bool:
     raise ValueError("a bad predicate")
 
 
@@ -95,7 +97,7 @@ def test_listening_misses_nothing_and_ends_with_its_block(bench: Bench) -> None:
     """From its first line a block sees each event until it has enough, whoever pumps."""
     seen: list[events.Event] = []
 
-    def offer(event: events.Event) -> bool:
+    def offer(event: events.Event, _at: float) -> bool:
         seen.append(event)
         return event == opened("b")
 
@@ -106,6 +108,29 @@ def test_listening_misses_nothing_and_ends_with_its_block(bench: Bench) -> None:
         bench.pump.wait(waiter, 0)
     bench.recv()
     assert seen == [opened("a"), opened("b")]
+
+
+@pytest.mark.parametrize("verb", ["recv()", "a wait", "start()"])
+def test_an_event_is_shown_with_the_time_when_it_came(verb: str) -> None:
+    """Whoever pumps, and however late: the chronicle and those who wait see the arrival's."""
+    bench = Bench()
+    kept: list[tuple[events.Event, float]] = []
+    bench.pump = Pump(bench.inbox, bench.handlers, bench._closed, lambda *it: kept.append(it))
+    seen: list[tuple[events.Event, float]] = []
+
+    def offer(event: events.Event, at: float) -> bool:
+        seen.append((event, at))
+        return True
+
+    bench.inbox.put_events([(opened("a"), 10, 5.0)], 5.0)
+    with bench.pump.listening("a", offer) as waiter:
+        if verb == "recv()":
+            bench.recv(SOON)
+        elif verb == "start()":
+            bench.pump.start()
+        bench.pump.wait(waiter, SOON)
+    bench.end()
+    assert seen == kept[:1] == [(opened("a"), 5.0)]
 
 
 def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
@@ -126,10 +151,10 @@ def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
 def test_a_bad_predicate_hurts_only_who_brought_it(bench: Bench) -> None:
     """Its exception rises in the thread that waits with it, even `SystemExit`; the pump goes on."""
 
-    def exits(_event: events.Event) -> bool:
+    def exits(_event: events.Event, _at: float) -> bool:
         raise SystemExit
 
-    def waits(offer: Callable[[events.Event], bool]) -> None:
+    def waits(offer: Offer) -> None:
         with bench.pump.listening("bad", offer) as waiter:
             bench.pump.wait(waiter, SOON)
 
@@ -147,7 +172,7 @@ def test_a_bad_predicate_hurts_only_who_brought_it(bench: Bench) -> None:
 def test_ctrl_c_in_a_predicate_is_the_leaders(bench: Bench) -> None:
     """It rises where it hit, whoever brought the predicate, and the lead is free."""
 
-    def interrupted(_event: events.Event) -> bool:
+    def interrupted(_event: events.Event, _at: float) -> bool:
         raise KeyboardInterrupt
 
     bench.put("a", "b")
@@ -163,13 +188,13 @@ def test_ctrl_c_in_a_predicate_is_the_leaders(bench: Bench) -> None:
 def test_no_wait_inside_what_the_pump_calls(bench: Bench, where: str) -> None:
     """Inside a handler or a predicate nobody could deliver what is awaited: refused at once."""
 
-    def waits(_event: events.Event) -> bool:
+    def waits(_event: events.Event, _at: float) -> bool:
         bench.wait("b")
         return True
 
     bench.put("a")
     if where == "handler":
-        bench.handlers.add(events.Opened, waits)
+        bench.handlers.add(events.Opened, lambda event: waits(event, 0.0))
         with pytest.raises(ConcurrencyError, match=r"^waiting for b inside a handler .*submit"):
             bench.recv()
     else:

@@ -142,7 +142,7 @@ def test_ctrl_c_while_waiting_lets_go(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.inbox, "take_event", interrupted)
+        patch.setattr(bench.inbox, "take", interrupted)
         with pytest.raises(KeyboardInterrupt):
             EXPLICIT[verb](bench)
     bench.put("a")

@@ -180,7 +180,7 @@ def test_nobody_oversleeps(bench: Bench) -> None:
     def listened(names: list[str]) -> Future[None]:
         return call_in_thread(lambda: waits(names))
 
-    with bench.pump.listening("all", lambda _: len(bench.heard) + 1 == len(numbers)) as all_heard:
+    with bench.pump.listening("all", lambda *_: len(bench.heard) + 1 == len(numbers)) as all_heard:
         futures: list[Future[None]] = [listened([name]) for name in shuffled[:4]]
         until(lambda: len(bench.pump._waiters) == 5)
         futures.append(call_in_thread(pumps))
@@ -250,12 +250,12 @@ def test_a_wait_is_finished_from_outside(bench: Bench, beside: str) -> None:
     elif beside == "a leader":
         other = bench.leads(lambda: bench.wait("a"))
     starts = bench.leads if beside == "nobody" else bench.follows
-    with bench.pump.listening("x", lambda _: False) as waiter:
+    with bench.pump.listening("x", lambda *_: False) as waiter:
         failing = starts(lambda: bench.pump.wait(waiter, None))
         bench.pump.finish(waiter, ZeroDivisionError())
         bench.pump.finish(waiter)
         assert isinstance(failing.exception(SOON), ZeroDivisionError)
-    with bench.pump.listening("x", lambda _: False) as waiter:
+    with bench.pump.listening("x", lambda *_: False) as waiter:
         bench.pump.finish(waiter)
         bench.pump.wait(waiter, 0)
     bench.put("a")
@@ -287,11 +287,11 @@ def test_an_expectation_takes_the_first_that_fits() -> None:
     assert str(any_event) == "Event"
     assert repr(any_event) == "<Expectation of Event: None>"
     assert not any_event.done
-    assert any_event.offer(opened("a"))
-    assert not any_event.offer(opened("b"))
+    assert any_event.offer(opened("a"), 1.0)
+    assert not any_event.offer(opened("b"), 2.0)
     assert any_event.done
     assert any_event.event == opened("a")
     picky = Expectation(events.Opened, lambda event: event.session_id == "b")
-    assert [picky.offer(e) for e in (events.Closed(1000), opened("a"), opened("b"))] == [
+    assert [picky.offer(e, 0.0) for e in (events.Closed(1000), opened("a"), opened("b"))] == [
         *(False, False, True)
     ]

@@ -107,7 +107,7 @@ def test_pings_pass_a_blocked_writer_and_no_event_is_lost() -> None:
         for n in range(1, 50):
             made.connection.send(text(n))
         transport.hears(*(Frame(PING, b"%d" % n) for n in range(200)), {"type": "ping"})
-        made.inbox.take_event(SOON)  # the reader has seen all pings
+        made.inbox.take(SOON)  # the reader has seen all pings
         transport.valve.set()
         transport.wait(lambda t: len(t.sent) == 250)
     assert numbers(transport.events) == list(range(50))
@@ -319,8 +319,8 @@ def test_an_output_waits_for_its_response() -> None:
     transport = ScriptedTransport()
     with line(transport, {"weather": Declared()}) as made:
         transport.hears(CALL)
-        made.inbox.take_event(SOON)
-        assert isinstance(made.inbox.take_event(SOON), events.FunctionCalled)
+        made.inbox.take(SOON)
+        assert isinstance(made.inbox.take(SOON)[0], events.FunctionCalled)
         made.connection.tool_result("call", "3 degrees")
         transport.hears(Frame(PING, b""))
         transport.wait(lambda t: t.sent == [Frame(PONG, b"")])
@@ -479,7 +479,7 @@ def test_an_error_that_is_not_fatal_is_an_event() -> None:
     transport = ScriptedTransport()
     with line(transport) as made:
         transport.hears(refusal(None, "server_error"))
-        assert isinstance(made.inbox.take_event(SOON), events.Error)
+        assert isinstance(made.inbox.take(SOON)[0], events.Error)
         assert made.connection.is_open
 
 

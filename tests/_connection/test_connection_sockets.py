@@ -162,7 +162,7 @@ def test_a_reset_keeps_its_cause() -> None:
         connection.close()
 
     with opened(talk, "ws") as made:
-        assert isinstance(made.inbox.take_event(SOON), events.Ping)
+        assert isinstance(made.inbox.take(SOON)[0], events.Ping)
         read.set()
         made.wait_end()
         error = made.connection.ledger.error()

@@ -32,19 +32,19 @@ def test_events_come_in_order() -> None:
     inbox = Inbox()
     inbox.put_event(opened("a"))
     inbox.put_event(opened("b"))
-    assert inbox.take_event() == opened("a")
-    assert inbox.take_event(0) == opened("b")
-    future = waits_in(inbox.not_empty, inbox.take_event)
+    assert inbox.take()[0] == opened("a")
+    assert inbox.take(0)[0] == opened("b")
+    future = waits_in(inbox.not_empty, inbox.take)
     inbox.put_event(opened("c"))
-    assert future.result(SOON) == opened("c")
+    assert future.result(SOON)[0] == opened("c")
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 0.02])
-def test_take_event_waits_no_longer_than_asked(timeout: float) -> None:
+def test_take_waits_no_longer_than_asked(timeout: float) -> None:
     """An empty inbox raises `queue.Empty` in time."""
     started = time.monotonic()
     with pytest.raises(queue.Empty):
-        Inbox().take_event(timeout)
+        Inbox().take(timeout)
     assert time.monotonic() - started >= timeout
 
 
@@ -52,13 +52,13 @@ def test_who_waits_may_leave_the_event_to_another() -> None:
     """`unless` is asked when the event has come: the one who waited gives it up."""
     inbox = Inbox()
     displaced = threading.Event()
-    future = waits_in(inbox.not_empty, lambda: inbox.take_event(unless=displaced.is_set))
+    future = waits_in(inbox.not_empty, lambda: inbox.take(unless=displaced.is_set)[0])
     displaced.set()
     inbox.put_event(opened("a"))
     assert isinstance(future.exception(SOON), queue.Empty)
     with pytest.raises(queue.Empty):
-        inbox.take_event(unless=displaced.is_set)
-    assert inbox.take_event() == opened("a")
+        inbox.take(unless=displaced.is_set)
+    assert inbox.take()[0] == opened("a")
 
 
 def test_a_ping_replaces_the_ping_before_it() -> None:
@@ -70,7 +70,7 @@ def test_a_ping_replaces_the_ping_before_it() -> None:
     inbox.put_event(opened("b"), 1)
     inbox.put_event(events.Ping(timestamp=9), 50)
     assert inbox.backlog()[0] == 152
-    taken = [inbox.take_event() for _ in range(4)]
+    taken = [inbox.take()[0] for _ in range(4)]
     assert taken == [opened("a"), events.Ping(timestamp=4), opened("b"), events.Ping(timestamp=9)]
     assert inbox.backlog()[0] == 0
 
@@ -83,10 +83,10 @@ def test_the_backlog_counts_bytes_and_the_conversation_that_waits(clock: SimpleN
         clock.now = 1000.0 + second
         inbox.put_event(opened("a"), 10)
     assert inbox.backlog() == (40, 3.0)
-    inbox.take_event()
+    inbox.take()
     assert inbox.backlog() == (30, 2.0)
     for _ in range(3):
-        inbox.take_event()
+        inbox.take()
     assert inbox.backlog() == (0, 0.0)
 
 
@@ -98,5 +98,5 @@ def test_silence_is_no_backlog(clock: SimpleNamespace) -> None:
         clock.now += 10
         inbox.put_event(events.Ping(), 5)
     assert inbox.backlog() == (15, 0.0)
-    inbox.take_event()
+    inbox.take()
     assert inbox.backlog() == (5, 0.0)

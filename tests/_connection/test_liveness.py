@@ -79,7 +79,7 @@ def test_a_pump_that_catches_up_in_time_is_forgiven() -> None:
     assert watch.stalled(1) is None
     assert watch.next_at() == 11
     assert watch.stalled(10) is None
-    inbox.take_event()
+    inbox.take()
     assert watch.stalled(11) is None
     assert watch.next_at() is None
     inbox.put_event(Opened(), 1001)

@@ -138,7 +138,7 @@ class Line:
     def events(self) -> list[Event]:
         """All that came, up to `Closed`; waits for that."""
         taken = []
-        while not isinstance(event := self.inbox.take_event(SOON), Closed):
+        while not isinstance(event := self.inbox.take(SOON)[0], Closed):
             taken.append(event)
         return taken
 
