@@ -118,7 +118,7 @@ class AnswerBuilder:
     @property
     def awaited(self) -> str:
         """What is missing, in words, with the last event seen: for the message of a timeout."""
-        last = f"the last event was {self._seen}" if self._seen else "no event came"
+        last = f"the last event was {self._seen}" if self._seen else "no event came since"
         return f"{self._missing()}; {last}"
 
     def feed(self, event: events.Event, now: float) -> bool:

@@ -108,6 +108,7 @@ class Question:
         self._speech = None if isinstance(prompt, str) else Speech(prompt, self._input)
         self._lock = threading.Lock()  # around the builder: the pump and the feeder use it
         self._builder: AnswerBuilder | None = None
+        self._put_at = 0.0
         self._settled = False
         self._refused = False
         self._warned = False
@@ -159,8 +160,8 @@ class Question:
             ServerError: the server refused the question.
         """
         with self._lock:
-            if self._builder is None:
-                return False
+            if self._builder is None or came_at < self._put_at:
+                return False  # it is about what was before
             if isinstance(event, events.Error):
                 self._hear_refusal(event)
             if isinstance(event, events.Reconnecting) and self._speech is not None:
@@ -220,8 +221,9 @@ class Question:
         """The question is put now."""
         ask_id = None if self.is_spoken else self.ask_id
         self._settled = not self.is_spoken
+        self._put_at = time.monotonic()
         self._builder = AnswerBuilder(
-            time.monotonic(),
+            self._put_at,
             self._output,
             ask_id=ask_id,
             item_id=ask_id,

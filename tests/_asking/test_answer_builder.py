@@ -249,7 +249,7 @@ def test_item_ids_are_enough() -> None:
 def test_what_is_awaited() -> None:
     """A timeout can say what was missing, and what came last."""
     builder = text_question()
-    assert builder.awaited == "no response to the question was created; no event came"
+    assert builder.awaited == "no response to the question was created; no event came since"
     begun = builder.begun
     builder.feed(ev("ping", timestamp=1), 1.0)
     builder.feed(created("r1", MARK), 2.0)

@@ -215,13 +215,17 @@ def test_an_answer_beside_a_background_pump() -> None:
 
 
 def test_the_deadline_says_what_is_missing() -> None:
-    """The sentence of a late answer names what was awaited, and what came last."""
+    """The sentence of a late answer names what was awaited, and what came last since it was put."""
     transport = ScriptedTransport()
     with scripted(transport) as grok:
         with pytest.raises(DeadlineExceeded, match=r"no whole answer in 0\.05 s: no response") as e:
             grok.ask("?", timeout=0.05)
-        assert "last event" in str(e.value)
+        assert str(e.value).endswith("no event came since")
         assert isinstance(e.value, TimeoutError)
+        transport.answers = lambda _: transport.hears({"type": "ping"})
+        with pytest.raises(DeadlineExceeded, match=r"the last event was ping$"):
+            grok.ask("?", timeout=0.5)
+        transport.answers = lambda _: None
         transport.hears({"type": "response.created", "response": {"id": "r", "metadata": None}})
 
 

@@ -108,6 +108,38 @@ def test_sound_of_another_format_is_converted(clip: AudioClip) -> None:
     assert turn
 
 
+@pytest.mark.parametrize("unheard", ["an answer", "an outage"])
+def test_what_came_before_the_question_is_not_about_it(clip: AudioClip, unheard: str) -> None:
+    """Though it is heard only then, because a handler was slow: it is about what was before."""
+    transport = ScriptedTransport()
+    behind, go_on = threading.Event(), threading.Event()
+
+    def hears(*flow: events.Event) -> None:
+        transport.hears(*(Frame(TEXT, codec.encode(event)) for event in flow))
+
+    with scripted(transport, config=MANUAL).start() as grok:
+
+        @grok.on(events.Ping)
+        def slow(_event: events.Ping) -> None:
+            behind.set()
+            assert go_on.wait(PATIENT)
+
+        hears(flows.ev("ping", timestamp=1))
+        assert behind.wait(PATIENT)
+        if unheard == "an answer":
+            earlier = [flows.committed("u1"), *flows.reply("r1", "a1")]
+            hears(*earlier)
+            until(lambda: grok._inbox.qsize() == len(earlier))
+        else:
+            grok.tell(events.Reconnecting(attempt=1, delay=0.1))
+        answer = grok.submit(clip[0:0.5], timeout=PATIENT)
+        transport.wait(lambda t: "input_audio_buffer.commit" in t.types)
+        go_on.set()
+        hears(flows.committed("u2"), *flows.reply("r2", "a2"))
+        assert [turn.item_id for turn in answer.result(PATIENT).turns] == ["a2"]
+    assert transport.types.count("input_audio_buffer.commit") == 1
+
+
 def test_a_file_that_is_no_sound(tmp_path: Path) -> None:
     """It is refused before anything is sent."""
     (tmp_path / "x.wav").write_text("no sound")
