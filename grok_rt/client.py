@@ -1,9 +1,10 @@
 """`GrokClient`: one conversation with Grok, as one object with blocking calls.
 
 Here its parts are put together, and here are the verbs that need the session's books.
-What else can be said is `GrokSender`, questions are `GrokAsker`'s, who hears is
-`GrokListener`, taking events is `GrokReceiver`, the configuration is `GrokConfigurer`'s, opening
-and closing is `Lifecycle`, and the threads are `Connection`'s.
+What else can be said is `GrokSender`, questions are `GrokAsker`'s, stopping a reply is
+`GrokInterrupter`'s, who hears is `GrokListener`, taking events is `GrokReceiver`, the
+configuration is `GrokConfigurer`'s, opening and closing is `Lifecycle`, and the threads are
+`Connection`'s.
 Every method may be called from any thread; the docstrings say which of them block, and
 which may not be called in a handler.
 """
@@ -18,6 +19,7 @@ from grok_rt import events
 from grok_rt._asking.asking import GrokAsker, keeping
 from grok_rt._asking.questions import Questions
 from grok_rt._client.configurer import GrokConfigurer
+from grok_rt._client.interrupter import GrokInterrupter
 from grok_rt._client.lifecycle import Lifecycle, State
 from grok_rt._client.listener import GrokListener, HandlerKeywords
 from grok_rt._client.pump import Pump
@@ -32,9 +34,7 @@ from grok_rt._connection.liveness import Limits
 from grok_rt._notebook import client_card
 from grok_rt._numbers import timeout_of
 from grok_rt._session.session import Session
-from grok_rt._unset import UNSET
 from grok_rt._wire.opening import DEFAULT_MODEL, ApiKey, Auth, Opening
-from grok_rt.audio import OPUS
 from grok_rt.conversation import Conversation
 from grok_rt.models import SessionConfig
 from grok_rt.usage import Meter
@@ -55,7 +55,7 @@ __all__ = ["GrokClient", "State"]
 _HURRY = 0.1  # seconds for a close on the way out of an interrupted program
 
 
-class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
+class GrokClient(GrokListener, GrokAsker, GrokInterrupter, GrokReceiver, GrokConfigurer):
     """One conversation with Grok.
 
     Nothing happens before `connect`, `start` or ``with``. A client connects once; what happens
@@ -353,48 +353,7 @@ class GrokClient(GrokListener, GrokAsker, GrokReceiver, GrokConfigurer):
         self._lifecycle.through(lambda connection: connection.tool_result(call_id, text))
         warn_of_stranger(call_id, self._conversation)
 
-    def cancel_response(self) -> None:
-        """Stop the reply that is being made; harmless when there is none.
-
-        Function calls that it made are answered, but not spoken about; their tools are told.
-        """
-        response_id, _, _ = self._lifecycle.open_connection().ledger.interrupt()
-        self._send_best_effort(events.ResponseCancel, response_id=response_id or UNSET)
-
-    def interrupt(self, played_ms: int | None = None, *, item_id: str | None = None) -> None:
-        """Stop the reply, tell the sinks, and tools that work; never waits for the server.
-
-        Puts an `Interrupted` event, sends `response.cancel` if a response is under way, and
-        shortens the server's memory of the item to what was heard (best effort: the live
-        server often does not answer).
-
-        Args:
-            played_ms: how much of the item's sound was heard, where the caller knows.
-            item_id: the item that was being heard, by default the last one. If another has
-                begun since, that one is left alone.
-        """
-        ledger = self._lifecycle.open_connection().ledger
-        response_id, item_id, received = ledger.interrupt(item_id)
-        # The sinks first: they must not wait for a line that is stuck.
-        self._inbox.put_event(
-            events.Interrupted(response_id=response_id, item_id=item_id, played_ms=played_ms)
-        )
-        if response_id is not None:
-            self._send_best_effort(events.ResponseCancel, response_id=response_id)
-        if item_id is not None and played_ms is not None:
-            output = self.config.output_audio_format
-            if received is not None and output.type != OPUS.type:  # else the server clamps it
-                played_ms = min(played_ms, int(output.duration(received) * 1000))
-            shorter = {"item_id": item_id, "audio_end_ms": max(0, played_ms), "content_index": 0}
-            self._send_best_effort(events.ConversationItemTruncate, **shorter)
-
     # inside
-
-    def _send_best_effort(self, event_class: type[events.ClientEvent], **fields: Any) -> None:
-        if self.state == "reconnecting":
-            return  # what it is about has gone with the connection
-        event_id = self._lifecycle.open_connection().ledger.best_effort_id()
-        self.send(event_class(event_id=event_id, **fields))
 
     def _require_connection(self) -> Connection:
         return self._lifecycle.connection()
