@@ -222,8 +222,9 @@ class Exchange:
         assert waiter is not None, "a question that was put"  # noqa: S101
         if self._parts is not None:
             with self._pump.listening("an answer", lambda *_: enough() or waiter.met) as self._soon:
-                # Looked at once it listens: what comes from now on wakes it.
-                if not (enough() or waiter.done or self._is_stopped):
+                # Looked at once it listens: what comes from now on wakes it. Once the answer is
+                # whole, only the end of the handlers is still to come, which `waiter` is told.
+                if not (enough() or waiter.met or waiter.done or self._is_stopped):
                     self._pump.wait(self._soon, self._patience.left())
             if enough() or self._is_stopped:
                 return

@@ -107,18 +107,22 @@ class Delivery:
                     self._turn.notify_all()
 
     def _offer(self, event: events.Event, came_at: float, satisfied: list[Waiter]) -> None:
-        for waiter in self._waiters:
-            if waiter.done or waiter.met:
-                continue
-            try:
-                waiter.met = waiter.offer(event, came_at)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
-                waiter.error = error
-                waiter.met = True
-            if waiter.met:
-                satisfied.append(waiter)
+        shown: tuple[Waiter, ...] = ()
+        # Who comes meanwhile is shown it too: he may have looked before it had its effect.
+        while (waiters := self._waiters) is not shown:
+            for waiter in waiters:
+                if waiter.done or waiter.met or waiter in shown:
+                    continue
+                try:
+                    waiter.met = waiter.offer(event, came_at)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - it belongs to who waits with it
+                    waiter.error = error
+                    waiter.met = True
+                if waiter.met:
+                    satisfied.append(waiter)
+            shown = waiters
 
     def _report(self, failed: Failed, event: events.Event) -> None:
         log.error("handler %s failed", failed.handler, exc_info=failed.error)

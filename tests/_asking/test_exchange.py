@@ -13,7 +13,7 @@ from typing import Any
 import flows
 import pytest
 from asking import KEY, MANUAL, PATIENT, client, reply, scripted, texts
-from callers import call_in_thread, until
+from callers import SOON, call_in_thread, until, waiting
 from scripted import ScriptedTransport
 
 from grok_rt import (
@@ -141,6 +141,26 @@ def test_no_wake_up_is_lost(pumps: bool) -> None:
             for event in flows.reply(f"r{n}", f"a{n}", mark(transport, n)):
                 hears(transport, event)
             assert told(list(stream)) == "Hello."
+
+
+def test_an_answer_that_is_whole_while_a_handler_still_hears_its_end() -> None:
+    """Whoever asks for the next part then gets the answer when the handler is done."""
+    inside, leave = threading.Event(), threading.Event()
+    transport = ScriptedTransport()
+    with scripted(transport).start() as grok:
+
+        @grok.on(events.ResponseDone)
+        def slow(_event: events.ResponseDone) -> None:
+            inside.set()
+            assert leave.wait(SOON)
+
+        stream = grok.stream("?", timeout=PATIENT)
+        hears(transport, *flows.reply("r", "a", mark(transport)))
+        assert inside.wait(SOON)
+        rest = call_in_thread(lambda: list(stream))
+        until(lambda: waiting(grok._pump._turn))
+        leave.set()
+        assert told(rest.result(SOON)) == "Hello."
 
 
 def test_words_that_come_late_or_all_at_once() -> None:

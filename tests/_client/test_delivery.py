@@ -133,6 +133,27 @@ def test_an_event_is_shown_with_the_time_when_it_came(verb: str) -> None:
     assert seen == kept[:1] == [(opened("a"), 5.0)]
 
 
+def test_who_begins_to_listen_meanwhile_is_shown_the_event_as_well(bench: Bench) -> None:
+    """They may have looked for its effect before it had one, and no other event may follow."""
+    seen: list[events.Event] = []
+
+    def late(event: events.Event, _at: float) -> bool:
+        seen.append(event)
+        return True
+
+    def first(_event: events.Event, _at: float) -> bool:
+        bench.pump.listen("late", late)
+        return True
+
+    bench.pump.listen("first", first)
+    bench.put("a", "b")
+    bench.recv()
+    assert seen == [opened("a")]
+    assert all(waiter.done for waiter in bench.pump._waiters)
+    bench.recv()
+    assert seen == [opened("a")]
+
+
 def test_who_waits_is_told_when_all_have_heard(bench: Bench) -> None:
     """Beside `start`, too, what the handlers of the awaited event did is done."""
     inside, go_on = bench.is_slow()
