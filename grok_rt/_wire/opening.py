@@ -12,7 +12,6 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -23,10 +22,10 @@ from grok_rt._wire.line.target import can_be_offered
 from grok_rt.errors import AuthenticationFailed, ConfigError
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Iterator
 
+    from grok_rt._wire.line.dialling import OnWait
     from grok_rt._wire.transport import Transport
 
 __all__ = [
@@ -184,7 +183,7 @@ class Opening:
         timeout: float,
         *,
         dead_after: float | None,
-        on_socket: Callable[[socket.socket], None],
+        on_wait: OnWait,
     ) -> Transport:
         """Open the line; blocks up to `timeout` seconds, beside what a callable key takes.
 
@@ -206,7 +205,7 @@ class Opening:
                 proxy=self.proxy,
                 allow_insecure=self.allow_insecure,
                 dead_after=dead_after,
-                on_socket=on_socket,
+                on_wait=on_wait,
             )
 
     def target(self) -> tuple[str, dict[str, str]]:
@@ -261,21 +260,21 @@ class Dialling:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._end: Callable[[], object] | None = None
         self._is_cut = False
 
     def dial(self, opening: Opening, timeout: float, dead_after: float | None) -> Transport:
         """Open a line; see `Opening.dial`."""
         try:
-            return opening.dial(timeout, dead_after=dead_after, on_socket=self.remember)
+            return opening.dial(timeout, dead_after=dead_after, on_wait=self.remember)
         finally:
             with self._lock:
-                self._socket = None
+                self._end = None
 
-    def remember(self, dialled: socket.socket) -> None:
-        """Take note of the raw socket on the way, which `cut` shuts down."""
+    def remember(self, end: Callable[[], object]) -> None:
+        """Take note of what ends the wait that begins, which `cut` calls."""
         with self._lock:
-            self._socket = dialled
+            self._end = end
         if self._is_cut:
             self.cut()
 
@@ -283,9 +282,9 @@ class Dialling:
         """End what is being opened, and whatever will be."""
         with self._lock:
             self._is_cut = True
-            if self._socket is not None:
+            if self._end is not None:
                 with contextlib.suppress(OSError):
-                    self._socket.shutdown(SHUT_RDWR)
+                    self._end()
 
 
 def _refuse_useless(token: Token, *, joins_call: bool) -> None:

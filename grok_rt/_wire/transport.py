@@ -30,9 +30,10 @@ from grok_rt.errors import ConnectFailed, ConnectionClosedError, RemoteProtocolE
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from grok_rt._wire.framing import Frame
+    from grok_rt._wire.line.dialling import OnWait
 
 __all__ = ["Transport", "WebSocketTransport"]
 
@@ -126,7 +127,7 @@ class WebSocketTransport:
         max_size: int = 16 << 20,
         allow_insecure: bool = False,
         dead_after: float | None = None,
-        on_socket: Callable[[socket.socket], None] | None = None,
+        on_wait: OnWait | None = None,
     ) -> WebSocketTransport:
         """Open a connection; blocks for `timeout` seconds at most, whatever the network does.
 
@@ -142,8 +143,8 @@ class WebSocketTransport:
             allow_insecure: let ``ws://`` leave this machine, the key in plain sight.
             dead_after: seconds of silence after which `recv` gives the server up, whatever the
                 writer is stuck in; None: never.
-            on_socket: called with the raw socket once it is dialled; another thread's
-                ``shutdown`` of it ends the rest of this call.
+            on_wait: called at each wait with what ends it, for another thread to call: this call
+                then fails.
 
         Raises:
             ConfigError: the URL, a header or the proxy cannot be used; nothing was sent.
@@ -156,7 +157,7 @@ class WebSocketTransport:
         offers = [*subprotocols, *offers]
         lines = check_headers(headers, offers)
         line = open_line(
-            target, timeout=timeout, proxy=proxy, ssl_context=ssl_context, on_socket=on_socket
+            target, timeout=timeout, proxy=proxy, ssl_context=ssl_context, on_wait=on_wait
         )
         try:
             upgrade = _Upgrade(line, lines, credentials(headers, offers), target)

@@ -401,7 +401,7 @@ def test_close_before_the_socket_is_known() -> None:
     grok = GrokClient(KEY)
     grok.close()
     with dialled, theirs:
-        grok._lifecycle._dialling.remember(dialled)
+        grok._lifecycle._dialling.remember(dialled.close)
         assert theirs.recv(1) == b""
 
 

@@ -730,18 +730,24 @@ def test_close_during_the_wait_returns_at_once() -> None:
         at.client.close()
 
 
-@pytest.mark.parametrize("greets", [False, True])
-def test_close_during_an_attempt_returns_at_once(greets: bool) -> None:
-    """Wherever the attempt is: in the upgrade, or waiting for the confirmation."""
+@pytest.mark.parametrize("stage", ["resolves", "upgrades", "confirms"])
+def test_close_during_an_attempt_returns_at_once(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the attempt is: at the name, in the upgrade, or waiting for the confirmation."""
     reached = threading.Event()
+    release = threading.Event()
     connections = itertools.count()
+    real = socket.getaddrinfo
 
     def talk(connection: socket.socket) -> None:
         if not next(connections):
             peer = Peer(connection)
             peer.opens()
+            if stage == "resolves":
+                monkeypatch.setattr(socket, "getaddrinfo", hang)
             peer.vanishes()
-        elif greets:
+        elif stage == "confirms":
             peer = Peer(connection)
             peer.says(*live.GREETING)
             peer.hears("session.update")
@@ -751,9 +757,16 @@ def test_close_during_an_attempt_returns_at_once(greets: bool) -> None:
             reached.set()
             silent(connection)
 
+    def hang(*args: Any, **options: Any) -> Any:
+        reached.set()
+        release.wait(SOON)
+        return real(*args, **options)
+
     with listening(talk) as port:
+        # Once there is a session its peer may take the time of a close to answer, and no more.
+        timeout = 1.0 if stage == "confirms" else SOON
         client = GrokClient(
-            "test", url=f"ws://127.0.0.1:{port}", reconnect=QUICK, close_timeout=1.0
+            "test", url=f"ws://127.0.0.1:{port}", reconnect=QUICK, close_timeout=timeout
         )
         heard: list[events.Event] = []
         client.on(events.LocalEvent)(heard.append)
@@ -764,6 +777,8 @@ def test_close_during_an_attempt_returns_at_once(greets: bool) -> None:
             client.close()
             assert time.monotonic() - began < 1.5
             assert client.state == "closed"
+            assert not [name for name in ours() if "resolver" not in name]
+            release.set()
             client.run()
     assert isinstance(heard[-1], events.Closed)
     assert [type(event) for event in heard].count(events.Closed) == 1

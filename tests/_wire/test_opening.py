@@ -84,7 +84,7 @@ def test_who_has_said_a_bad_address(url: str, monkeypatch: pytest.MonkeyPatch) -
     for said, name in ((url, "url"), (None, "GROK_RT_URL")):
         monkeypatch.setenv("GROK_RT_URL", url)
         with pytest.raises(ConfigError, match=f"^{name}: "):
-            Opening(said, KEY).dial(1, dead_after=None, on_socket=print)
+            Opening(said, KEY).dial(1, dead_after=None, on_wait=print)
         with pytest.raises(ConfigError, match=f"^{name}: "):
             tokens.create(KEY, url=said, timeout=1)
 

@@ -145,11 +145,10 @@ def test_the_socket_blocks_for_life(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.5)
         connection.sendall(pack([Frame(TEXT, b"late")], mask=False))
 
-    raws: list[socket.socket] = []
-    with listening(talk) as port, connected(port, timeout=0.3, on_socket=raws.append) as transport:
+    with listening(talk) as port, connected(port, timeout=0.3) as transport:
         assert transport.recv() == [Frame(TEXT, b"late")]
-        assert raws[0].gettimeout() is None
-        assert raws[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert transport._raw.gettimeout() is None
+        assert transport._raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_batch_is_one_write() -> None:
@@ -243,9 +242,8 @@ def test_shutdown_ends_a_flood() -> None:
 
 def test_a_closed_line_raises_and_keeps_quiet() -> None:
     """After close, calls raise; close and shutdown may be repeated; the descriptor is free."""
-    raws: list[socket.socket] = []
-    with their_server("ws", echo) as port, connected(port, on_socket=raws.append) as transport:
-        descriptor = raws[0].fileno()
+    with their_server("ws", echo) as port, connected(port) as transport:
+        descriptor = transport.fileno()
         transport.close()
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(descriptor)
@@ -300,7 +298,7 @@ def test_a_bad_setting_is_found_before_anything_is_sent() -> None:
     """URL, headers, subprotocols and proxy are checked first."""
     with listening(silent) as port:
         url = f"ws://127.0.0.1:{port}/"
-        asked: list[socket.socket] = []
+        asked: list[object] = []
         for bad, options in (
             ("ws://192.0.2.1/", {}),
             ("wss://me:pw@h/", {}),
@@ -308,9 +306,9 @@ def test_a_bad_setting_is_found_before_anything_is_sent() -> None:
             (url, {"proxy": "ftp://p"}),
         ):
             with pytest.raises(ConfigError):
-                WebSocketTransport.connect(bad, BEARER, on_socket=asked.append, **options)  # type: ignore[arg-type]
+                WebSocketTransport.connect(bad, BEARER, on_wait=asked.append, **options)  # type: ignore[arg-type]
         with pytest.raises(ConfigError):
-            WebSocketTransport.connect(url, {"X": "a\r\nb"}, on_socket=asked.append)
+            WebSocketTransport.connect(url, {"X": "a\r\nb"}, on_wait=asked.append)
         assert not asked
 
 
@@ -370,7 +368,7 @@ def test_no_proxy_means_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     dialled: list[tuple[str, int]] = []
 
-    def dial(host: str, port: int, _: float) -> socket.socket:
+    def dial(host: str, port: int, *_: object) -> socket.socket:
         dialled.append((host, port))
         raise ConnectionRefusedError
 

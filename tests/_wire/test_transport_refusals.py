@@ -251,22 +251,23 @@ def test_a_server_that_hangs_up_inside_tls_has_the_right_scheme() -> None:
 
 
 def test_another_thread_can_end_a_connect() -> None:
-    """`on_socket` hands out what ends the wait at once."""
-    raws: list[socket.socket] = []
-    dialled = threading.Event()
+    """`on_wait` hands out what ends the wait at once."""
+    ends: list[Callable[[], object]] = []
+    asked = threading.Event()
 
-    def on_socket(raw: socket.socket) -> None:
-        raws.append(raw)
-        dialled.set()
+    def talk(connection: socket.socket) -> None:
+        heard(connection)
+        asked.set()
+        silent(connection)
 
-    with listening(silent) as port:
+    with listening(talk) as port:
         thread, errors = in_thread(
             lambda: WebSocketTransport.connect(
-                f"ws://127.0.0.1:{port}/", BEARER, on_socket=on_socket, timeout=30
+                f"ws://127.0.0.1:{port}/", BEARER, on_wait=ends.append, timeout=30
             )
         )
-        assert dialled.wait(5)
-        raws[0].shutdown(socket.SHUT_RDWR)
+        assert asked.wait(5)
+        ends[-1]()
         thread.join(2)
         assert not thread.is_alive()
     assert isinstance(errors[0], ConnectFailed)

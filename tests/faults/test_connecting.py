@@ -8,17 +8,18 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 from breaking import SLACK, cannot_connect, has_ended, lost
-from callers import SOON
-from raw_peer import answers, heard, listening, relay, server_context, silent, trusting
+from callers import SOON, call_in_thread
+from raw_peer import answers, heard, listening, relay, server_context, silent, trusting, upgraded
 from stage import Peer
 
 from grok_rt import GrokClient
-from grok_rt.errors import ConnectFailed
+from grok_rt.errors import ConnectionClosed
 
 KEY = "xai-canary-7d1c"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -183,38 +184,65 @@ def test_a_name_that_is_never_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="other kernels refuse instead")
 def test_a_server_that_accepts_nobody() -> None:
     """With its queue full the dial itself hangs: it ends after `open_timeout`."""
-    with socket.socket() as listener, contextlib.ExitStack() as queue:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        port = listener.getsockname()[1]
-        for _ in range(4):
-            waiting = queue.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(("127.0.0.1", port))
-        time.sleep(0.05)  # the handshakes are the kernel's business
+    with full_queue() as port:
         url = f"ws://127.0.0.1:{port}/v1/realtime"
         error = cannot_connect(GrokClient(KEY, url=url, open_timeout=0.4), 0.4)
     assert "within 0.4 s" in error.message
 
 
-def test_close_ends_every_stage_of_a_connect() -> None:
-    """Another thread's `close` ends a connect that waits for the proxy, at once."""
-    asked = threading.Event()
+STAGES = ("the name", "the dial", "the proxy", "the handshake", "the upgrade", "the greeting")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_close_ends_every_stage_of_a_connect(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread's `close` ends a connect at once, whatever it waits for."""
+    waits, release = threading.Event(), threading.Event()
 
     def talk(connection: socket.socket) -> None:
-        heard(connection)
-        asked.set()
+        if stage == "the greeting":
+            upgraded(connection)
+        elif stage == "the handshake":
+            connection.recv(1)
+        else:
+            heard(connection)
+        waits.set()
         silent(connection)
 
-    with listening(talk) as port:
-        client = GrokClient(
-            KEY, url="wss://localhost:1/v1/realtime", proxy=f"http://127.0.0.1:{port}"
-        )
-        closer = threading.Thread(target=lambda: (asked.wait(SOON), client.close()))
-        closer.start()
+    def hang(*_: object, **__: object) -> list[object]:
+        waits.set()
+        release.wait(SOON)
+        return []
+
+    with contextlib.ExitStack() as stack:
+        if stage == "the dial":
+            port = stack.enter_context(full_queue())
+            threading.Timer(0.2, waits.set).start()  # nobody can tell
+        else:
+            port = stack.enter_context(listening(talk))
+        if stage == "the name":
+            monkeypatch.setattr(socket, "getaddrinfo", hang)
+        scheme = "wss" if stage == "the handshake" else "ws"
+        proxy = f"http://127.0.0.1:{port}" if stage == "the proxy" else None
+        client = GrokClient(KEY, url=f"{scheme}://127.0.0.1:{port}/v1/realtime", proxy=proxy)
+        connecting = call_in_thread(client.connect)
+        assert waits.wait(SOON)
         began = time.monotonic()
-        with pytest.raises(Exception, match="closed before it was open") as caught:
-            client.connect()
+        client.close(timeout=0.2)  # nor does it wait for a server that never greeted
+        with pytest.raises(ConnectionClosed, match="closed before it was open"):
+            connecting.result(SOON)
         assert time.monotonic() - began < SLACK
-        closer.join(SOON)
-    assert not isinstance(caught.value, ConnectFailed)
+        release.set()
+
+
+@contextlib.contextmanager
+def full_queue() -> Iterator[int]:
+    """A port that lets nobody in any more."""
+    with socket.socket() as listener, contextlib.ExitStack() as queue:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        time.sleep(0.05)  # the handshakes are the kernel's business
+        yield listener.getsockname()[1]

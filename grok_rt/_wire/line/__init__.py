@@ -6,6 +6,7 @@ in the thread that connects.
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +16,9 @@ from grok_rt._wire.line.refusals import SESSION, Purpose, unreachable
 from grok_rt._wire.tls import TLSSocket, default_context
 
 if TYPE_CHECKING:
-    import socket
     import ssl
-    from collections.abc import Callable
 
+    from grok_rt._wire.line.dialling import OnWait
     from grok_rt._wire.line.target import Target
     from grok_rt._wire.tls import Stream
 
@@ -37,7 +37,7 @@ def open_line(
     timeout: float,
     proxy: str | None,
     ssl_context: ssl.SSLContext | None,
-    on_socket: Callable[[socket.socket], None] | None = None,
+    on_wait: OnWait | None = None,
     purpose: Purpose = SESSION,
 ) -> Line:
     """Open the way to `target`; the deadline goes on to hold until it is changed.
@@ -51,12 +51,12 @@ def open_line(
     deadline = time.monotonic() + timeout
     hop: Target | Proxy = via or target
     try:
-        raw = dial(hop.host, hop.port, deadline)
+        raw = dial(hop.host, hop.port, deadline, on_wait)
     except OSError as error:
         raise unreachable(error, server=str(hop), timeout=timeout, purpose=purpose) from error
     try:
-        if on_socket is not None:
-            on_socket(raw)
+        if on_wait is not None:
+            on_wait(lambda: raw.shutdown(socket.SHUT_RDWR))
         wire = DeadlineSocket(raw, deadline)
         stream: Stream = wire
         if via is not None:

@@ -23,7 +23,10 @@ from typing import TYPE_CHECKING
 from grok_rt._wire.line import holding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    #: Takes what ends the wait that begins now: another thread may call it, at any later time.
+    OnWait = Callable[[Callable[[], object]], None]
 
 HEAD_START = 0.25  # seconds before the next address is tried as well (RFC 8305)
 USER_TIMEOUT_MS = 20_000  # how long sent data may stay unacknowledged before the line is dead
@@ -86,14 +89,25 @@ class DeadlineSocket:
             self._raw.settimeout(_left(self._deadline))
 
 
-def dial(host: str, port: int, deadline: float) -> socket.socket:
+def dial(host: str, port: int, deadline: float, on_wait: OnWait | None = None) -> socket.socket:
     """Resolve `host` and return a connected socket, its options set.
+
+    Args:
+        host: a name or an address.
+        port: at which it listens.
+        deadline: when it has to be done, by the monotonic clock.
+        on_wait: is told how to end each wait.
 
     Raises:
         OSError: nothing answered; `socket.gaierror` when the name could not be resolved,
-            `TimeoutError` at the deadline.
+            `TimeoutError` at the deadline, `ConnectionAbortedError` when a wait was ended.
     """
-    raw = _dial(_interleave(resolve(host, port, deadline)), deadline)
+    addresses = _interleave(resolve(host, port, deadline, on_wait))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        if on_wait is not None:
+            on_wait(theirs.close)
+        raw = _dial(addresses, deadline, ours)
     with contextlib.suppress(OSError):  # already reset: the first use will tell
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -102,11 +116,12 @@ def dial(host: str, port: int, deadline: float) -> socket.socket:
     return raw
 
 
-def resolve(host: str, port: int, deadline: float) -> list[AddrInfo]:
+def resolve(host: str, port: int, deadline: float, on_wait: OnWait | None = None) -> list[AddrInfo]:
     """Return the addresses of `host`, without waiting for the resolver past the deadline.
 
     Raises:
         socket.gaierror: the name is unknown, or nobody answered in time (`EAI_AGAIN`).
+        ConnectionAbortedError: the wait was ended, as `on_wait` has been told how to.
     """
     answer: queue.SimpleQueue[list[AddrInfo] | Exception] = queue.SimpleQueue()
 
@@ -118,6 +133,8 @@ def resolve(host: str, port: int, deadline: float) -> list[AddrInfo]:
         else:
             answer.put([*found])
 
+    if on_wait is not None:
+        on_wait(lambda: answer.put(_given_up()))
     threading.Thread(target=ask, name="grok-rt-resolver", daemon=True).start()
     try:
         found = answer.get(timeout=_left(deadline))
@@ -137,8 +154,11 @@ def _interleave(addresses: Iterable[AddrInfo]) -> list[AddrInfo]:
     return [address for turn in rounds for address in turn if address is not None]
 
 
-def _dial(addresses: list[AddrInfo], deadline: float) -> socket.socket:
-    """Try the addresses in turn, each with a head start, and return the first that answers."""
+def _dial(addresses: list[AddrInfo], deadline: float, bell: socket.socket) -> socket.socket:
+    """Try the addresses in turn, each with a head start, and return the first that answers.
+
+    What comes by `bell`, be it the end, ends it.
+    """
     waiting = collections.deque(addresses)
     tried: list[socket.socket] = []
     winner: socket.socket | None = None
@@ -146,11 +166,14 @@ def _dial(addresses: list[AddrInfo], deadline: float) -> socket.socket:
     next_start = time.monotonic()
     try:
         with selectors.DefaultSelector() as selector:
-            while waiting or selector.get_map():
+            selector.register(bell, selectors.EVENT_READ)
+            while waiting or len(selector.get_map()) > 1:
                 patience = _left(deadline)
                 if waiting:
                     patience = min(patience, max(0.0, next_start - time.monotonic()))
                 for key, _ in selector.select(patience):
+                    if key.fileobj is bell:
+                        raise _given_up()
                     raw: socket.socket = key.data
                     code = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if not code:
@@ -188,6 +211,10 @@ def _begin(address: AddrInfo) -> socket.socket:
         raw.close()
         raise
     return raw
+
+
+def _given_up() -> ConnectionAbortedError:
+    return ConnectionAbortedError(errno.ECONNABORTED, "given up on this side")
 
 
 def _left(deadline: float) -> float:

@@ -9,7 +9,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -163,6 +163,29 @@ def test_silence_ends_at_the_deadline() -> None:
     with deaf_port() as deaf, pytest.raises(TimeoutError):
         dial("127.0.0.1", deaf, soon(0.2))
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("stage", ["resolving", "dialling"])
+def test_every_wait_can_be_ended(stage: str, names: dict[str, Any]) -> None:
+    """Another thread ends it at once; what it calls may be called again, and later."""
+    names["hangs.example"] = release = threading.Event()
+    ends: list[Callable[[], object]] = []
+
+    def on_wait(end: Callable[[], object]) -> None:
+        ends.append(end)
+        if len(ends) == (1 if stage == "resolving" else 2):
+            threading.Timer(0.05, end).start()
+
+    host = "hangs.example" if stage == "resolving" else "127.0.0.1"
+    started = time.monotonic()
+    try:
+        with deaf_port() as deaf, pytest.raises(ConnectionAbortedError, match="on this side"):
+            dial(host, deaf, soon(30), on_wait)
+        assert time.monotonic() - started < 5
+    finally:
+        release.set()
+    for end in ends:
+        end()
 
 
 def test_a_deadline_that_is_over_allows_nothing() -> None:
