@@ -51,7 +51,7 @@ _LOOK_AGAIN = 1.0  # seconds after which to look for a pause again
 _GRACE = 1.0  # seconds that a thread may take to end once it has been woken
 
 #: The lines of this process that `_close_all` has to close; nothing else looks here.
-_live: weakref.WeakSet[Connection] = weakref.WeakSet()
+_live: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
 
 
 class Connection(Incoming):
@@ -84,6 +84,7 @@ class Connection(Incoming):
         self.is_final = False
         self.is_retired = False
         self._on_end = on_end
+        self._is_started = False
         self._retire_at: float | None = None
         self._dropped = False
         self._errands: deque[Callable[[], None]] = deque()
@@ -102,19 +103,27 @@ class Connection(Incoming):
         Args:
             transport: the line.
             retire_after: seconds after which it ends itself in the next pause; None: never.
+
+        Raises:
+            ConnectionClosedError: there are too many threads.
         """
+        self._is_started = True
         now = time.monotonic()
         self._open(transport)
         self._keepalive = Keepalive(self._limits.ping_interval, self._limits.dead_after, now)
         self._retire_at = None if retire_after is None else now + retire_after
-        _live.add(self)
-        self._writer.start()
-        self._reader.start()
+        _live[id(self)] = self
+        try:
+            self._writer.start()
+            self._reader.start()
+        except RuntimeError as error:
+            self._never_ran(error)
+            raise self.ledger.error() from error
 
     @property
     def is_started(self) -> bool:
         """Whether it ever had a line."""
-        return self._reader.ident is not None
+        return self._is_started
 
     @property
     def is_open(self) -> bool:
@@ -173,8 +182,22 @@ class Connection(Incoming):
         if not self._done.wait(self._limits.close_timeout if timeout is None else timeout):
             self._transport.shutdown()
             self._done.wait(_GRACE)
+        self._join()
+
+    def _join(self) -> None:
         for thread in (self._writer, self._reader):
-            thread.join(_GRACE)
+            if thread.ident is not None:
+                thread.join(_GRACE)
+
+    def _never_ran(self, error: RuntimeError) -> None:
+        """One of its threads cannot be had, so that it ends here, and nobody is told of it."""
+        self._lost(ConnectionClosedError(1006, str(error), error))
+        self._reader_done.set()
+        self._join()
+        self._keep_unsent()
+        self._inbox.forget(self)
+        _live.pop(id(self), None)
+        self._done.set()
 
     # the reader thread
 
@@ -208,7 +231,7 @@ class Connection(Incoming):
                 self._on_end(self)
             finally:
                 self._inbox.forget(self)
-                _live.discard(self)
+                _live.pop(id(self), None)
                 self._done.set()
 
     def _keep_unsent(self) -> None:
@@ -280,9 +303,14 @@ class Connection(Incoming):
             self._errands.popleft()()
 
 
+def _all_live() -> list[Connection]:
+    """As at one moment: others may begin and end meanwhile."""
+    return [live for found in _live.valuerefs() if (live := found()) is not None]
+
+
 def _forget_all() -> None:
     """Keep no line of the parent's open: where it dies, the server shall see it."""
-    for connection in list(_live):
+    for connection in _all_live():
         connection.forget_line()
 
 
@@ -293,7 +321,7 @@ if hasattr(os, "register_at_fork"):
 @atexit.register
 def _close_all() -> None:
     """Say goodbye on all lines at once, then wait for them together."""
-    connections = [connection for connection in _live if not connection.is_forked]
+    connections = [connection for connection in _all_live() if not connection.is_forked]
     deadline = time.monotonic() + _EXIT_TIMEOUT
     for connection in connections:
         connection.begin_close(1001, "the program exits")

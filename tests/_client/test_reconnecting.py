@@ -861,6 +861,32 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "can't start new thread" in closed.event.reason
 
 
+@pytest.mark.parametrize("lacking", ["reader", "writer", "resolver"])
+def test_threads_that_cannot_be_had_for_a_while(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt that finds no thread has failed, as others do, and the next may succeed."""
+    start = threading.Thread.start
+    refused: list[str] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == f"grok-rt-{lacking}" and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with cutting() as at:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        say = at.client.on(events.Reconnecting, once=True)
+        say(lambda _: at.client.send_user_text("Is anybody there?"))
+        at.cut()
+        assert refused
+        assert at.client.ask("Still there?", timeout=SOON).text
+        assert str(at.received()).count("Is anybody there?") == 1
+        tries = [event for event in at.heard if isinstance(event, events.Reconnecting)]
+        assert "can't start new thread" in str(tries[-1].cause)
+
+
 def test_without_reconnect_it_is_as_before() -> None:
     """Off in the foreground, on after `start`, and as said where it is said."""
     with Simulator() as server:

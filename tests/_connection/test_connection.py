@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from scripted import SOON, UPDATED, ScriptedTransport, in_background, line
+from scripted import SOON, UPDATED, Line, ScriptedTransport, in_background, line
 
 from grok_rt import events
 from grok_rt._connection import connection as _connection
@@ -555,17 +557,65 @@ def test_a_code_that_must_not_be_sent_closes_nothing() -> None:
 
 def test_the_interpreter_leaves_politely() -> None:
     """At exit every open line is closed with 1001, all of them within one deadline."""
-    transports = [ScriptedTransport() for _ in range(3)]
+    transports = [ScriptedTransport() for _ in range(5)]
     with contextlib.ExitStack() as stack:
         made = [stack.enter_context(line(transport)) for transport in transports]
-        transports[0].answers_close = False
+        for silent in transports[:4]:
+            silent.answers_close = False
         began = time.monotonic()
         _connection._close_all()
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 2.5  # a second for all, and not for each
         assert all(each.connection.is_over for each in made)
     assert [t.sent for t in transports] == [
         [Frame(CLOSE, close_payload(1001, "the program exits"))]
-    ] * 3
+    ] * 5
+
+
+def test_the_interpreter_leaves_whatever_others_do() -> None:
+    """Sessions that begin and end while it looks which are open keep nobody from a goodbye."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            others = {n: SimpleNamespace(is_forked=True) for n in range(200)}
+            _connection._live.update(others)  # type: ignore[arg-type]
+            for n in others:
+                _connection._live.pop(n)
+
+    comes, _ = in_background(come_and_go)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            _connection._close_all()
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        comes.join(SOON)
+
+
+@pytest.mark.parametrize("lacking", ["grok-rt-reader", "grok-rt-writer"])
+def test_a_thread_that_cannot_be_had(lacking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends before it has begun: at once, with the reason, and without any other thread."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == lacking:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    made = Line(ScriptedTransport())
+    made.connection.hold([CREATE], 0)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    began = time.monotonic()
+    with pytest.raises(ConnectionClosedError, match="can't start new thread") as caught:
+        made.connection.start(made.transport)
+    made.connection.close()
+    assert time.monotonic() - began < 2.5
+    assert made.connection.is_over
+    assert [type(event) for event in caught.value.unsent] == [events.ResponseCreate]
+    assert not [t for t in threading.enumerate() if t.name.startswith("grok-rt")]
+    assert made.connection not in _connection._all_live()
 
 
 def test_a_copy_in_a_forked_process_closes_nothing() -> None:

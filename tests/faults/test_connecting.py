@@ -10,12 +10,23 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 from breaking import SLACK, cannot_connect, has_ended, lost
 from callers import SOON, call_in_thread
-from raw_peer import answers, heard, listening, relay, server_context, silent, trusting, upgraded
+from raw_peer import (
+    answers,
+    heard,
+    listening,
+    relay,
+    server_context,
+    silent,
+    switching,
+    trusting,
+    upgraded,
+)
 from stage import Peer
 
 from grok_rt import GrokClient
@@ -188,6 +199,33 @@ def test_a_server_that_accepts_nobody() -> None:
         url = f"ws://127.0.0.1:{port}/v1/realtime"
         error = cannot_connect(GrokClient(KEY, url=url, open_timeout=0.4), 0.4)
     assert "within 0.4 s" in error.message
+
+
+@pytest.mark.parametrize("slow", ["the name", "the proxy", "the upgrade"])
+def test_what_one_stage_takes_the_next_has_not(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One deadline for all of them: who waits long for the first waits shortly for the rest."""
+    real = socket.getaddrinfo
+
+    def resolve(*args: Any, **options: Any) -> Any:
+        time.sleep(0.8)
+        return real(*args, **options)
+
+    def talk(connection: socket.socket) -> None:
+        if slow == "the name":
+            silent(connection)
+        request = heard(connection)
+        time.sleep(0.8)
+        connection.sendall(ESTABLISHED if slow == "the proxy" else switching(request))
+        silent(connection)
+
+    if slow == "the name":
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with listening(talk) as port:
+        proxy = f"http://127.0.0.1:{port}" if slow == "the proxy" else None
+        url = f"ws://localhost:{port}/v1/realtime"
+        began = time.monotonic()
+        cannot_connect(GrokClient(KEY, url=url, proxy=proxy, open_timeout=1.0), 1.0)
+        assert time.monotonic() - began < 1.7  # and not 1.8
 
 
 STAGES = ("the name", "the dial", "the proxy", "the handshake", "the upgrade", "the greeting")

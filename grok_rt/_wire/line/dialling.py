@@ -135,7 +135,10 @@ def resolve(host: str, port: int, deadline: float, on_wait: OnWait | None = None
 
     if on_wait is not None:
         on_wait(lambda: answer.put(_given_up()))
-    threading.Thread(target=ask, name="grok-rt-resolver", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name="grok-rt-resolver", daemon=True).start()
+    except RuntimeError as error:  # there are too many
+        raise OSError(errno.EAGAIN, str(error)) from error
     try:
         found = answer.get(timeout=_left(deadline))
     except queue.Empty:
