@@ -93,18 +93,8 @@ class TLSSocket:
             ssl.SSLError: the server is not trusted, or speaks no TLS that we do.
             OSError: the carrier failed.
         """
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._fetch()
-            except ssl.SSLError:
-                self._flush()  # the alert tells the server why
-                raise
-            else:
-                self._flush()
-                return
+        while not self._agrees():
+            self._fetch()
 
     def agreed(self) -> tuple[str, Mapping[str, Any]]:
         """What the handshake came to: the version of TLS, and the server's certificate."""
@@ -182,6 +172,16 @@ class TLSSocket:
                 self._incoming.write(self._scratch[:count])
             else:
                 self._incoming.write_eof()
+
+    def _agrees(self) -> bool:
+        """Go on with the handshake; whether it is over."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self._flush()  # if it has failed, the alert tells the server why
+        return True
 
     def _flush(self) -> None:
         if self._outgoing.pending:

@@ -27,7 +27,7 @@ def announce():
         inside = early = False
         while frame is not None:
             inside |= "grok_rt" in frame.f_code.co_filename
-            early |= frame.f_code.co_name == but
+            early |= frame.f_code.co_name in but.split(",")
             frame = frame.f_back
         same = same + 1 if inside and not early and now == last else 0
         last = now
@@ -103,7 +103,7 @@ def running(body: str, url: str, *, but: str = "connect") -> Iterator[Program]:
     Args:
         body: the program.
         url: of its server.
-        but: in this function it does not count as waiting; "never": nor in any other.
+        but: in these functions it does not count as waiting; "never": nor in any other.
     """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
