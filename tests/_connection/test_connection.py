@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -524,6 +525,34 @@ def test_the_first_cause_stays() -> None:
                 made.connection.send(CREATE)
             raised.append(caught.value)
     assert raised[0] is not raised[1]
+
+
+def test_the_descriptor_is_released_when_nobody_is_inside() -> None:
+    """Given to another socket meanwhile, it would take what a stuck writer has still to say."""
+    inside = threading.Event()
+    released_within: list[bool] = []
+
+    class Slow(ScriptedTransport):
+        def send(self, frames: Sequence[Frame], /) -> None:
+            inside.set()
+            try:
+                super().send(frames)
+            finally:
+                time.sleep(0.2)  # between waking and leaving
+                inside.clear()
+
+        def close(self) -> None:
+            released_within.append(inside.is_set())
+            super().close()
+
+    transport = Slow()
+    with line(transport) as made:
+        transport.valve.clear()
+        made.connection.send(CREATE)
+        assert inside.wait(SOON)
+        transport.hears_close(1000)
+        made.wait_end()
+    assert released_within == [False]
 
 
 def test_eight_threads_close_and_one_close_frame_leaves() -> None:

@@ -9,6 +9,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ import live
 import pytest
 import websocket
 from breaking import on_line
-from callers import SOON
+from callers import SOON, until
 from raw_peer import heard, listening, silent, upgraded
 from relay import Fault
 from stage import Peer
@@ -25,6 +26,7 @@ from grok_rt import GrokClient, events, tokens
 from grok_rt._secret import Token
 from grok_rt._wire.opening import Auth, Opening
 from grok_rt.errors import GrokError
+from grok_rt.recording import record
 from grok_rt.simulator import Simulator, loopback
 
 KEY = "xai-Canary7d1cZq8sW2pL9vB4nM7kT1rY6uE3Zq8sW2pL9vB4nM7kT1rY6uE3"
@@ -134,11 +136,20 @@ def show(tell: Told, client: GrokClient) -> None:
         pending += fields.values()
 
 
-def test_a_life_of_success(told: Told) -> None:
-    """Opened, configured, asked, updated, interrupted, closed: nobody is told."""
+def recorded(tell: Told, folder: Path) -> None:
+    """All that a recording has, its page too."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert len(files) == 3
+    for file in files:
+        tell(file.read_bytes().decode("latin-1"))
+
+
+def test_a_life_of_success(told: Told, tmp_path: Path) -> None:
+    """Opened, configured, asked, updated, interrupted, recorded, closed: nobody is told."""
     with Simulator() as server:
-        for client in ways(server.url):
-            with client:
+        for number, client in enumerate(ways(server.url)):
+            folder = tmp_path / f"{number}"
+            with record(client, folder) as recorder, client:
                 heard_events = [client.recv(SOON) for _ in range(2)]
                 show(told, client)
                 client.update_session()
@@ -146,6 +157,8 @@ def test_a_life_of_success(told: Told) -> None:
                 client.wait_for(events.ResponseCreated, timeout=SOON)
                 client.interrupt(played_ms=10)
             told([heard_events, list(client), client.config])
+            recorded(told, folder)
+            show(told, recorder)
             show(told, client)
             with pytest.raises(GrokError) as later:
                 client.send_user_text("later")
@@ -192,13 +205,14 @@ def test_a_life_of_failures(told: Told) -> None:
 
 
 @pytest.mark.parametrize("fault", ["fin", "rst", "garbage", "stall"])
-def test_a_life_that_is_cut(fault: Fault, told: Told) -> None:
-    """Lost while open, with raising handlers that log: nobody is told."""
+def test_a_life_that_is_cut(fault: Fault, told: Told, tmp_path: Path) -> None:
+    """Lost while open and recorded, with raising handlers that log: nobody is told."""
 
     def talk(connection: Any, _: object) -> None:
         peer = Peer(connection)
         peer.opens()
         peer.says(live.committed("x"))
+        peer.says(live.error("invalid_request_error", f"you said {KEY}"))
         peer.says_raw(b"{ no JSON")
         peer.listens()
 
@@ -210,13 +224,17 @@ def test_a_life_that_is_cut(fault: Fault, told: Told) -> None:
             here = client  # in the frame that the traceback keeps
             raise LookupError(repr(here))
 
+        recorder = record(client, tmp_path / "call")
         failures: list[events.Event] = []
         client.on_error(failures.append)
         client.start()
+        until(lambda: any(isinstance(failure, events.Error) for failure in failures))
         with client.expect(events.Reconnecting, timeout=SOON):
             line.relay.strike(fault)
         client.close()
-        told(failures)
+        recorder.close()
+        recorded(told, tmp_path / "call")
+        told([failure for failure in failures if not isinstance(failure, events.Error)])
         for failure in failures:
             error = getattr(failure, "error", None)
             if isinstance(error, BaseException):

@@ -201,7 +201,7 @@ def test_a_server_that_accepts_nobody() -> None:
     assert "within 0.4 s" in error.message
 
 
-@pytest.mark.parametrize("slow", ["the name", "the proxy", "the upgrade"])
+@pytest.mark.parametrize("slow", ["the key", "the name", "the proxy", "the upgrade"])
 def test_what_one_stage_takes_the_next_has_not(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One deadline for all of them: who waits long for the first waits shortly for the rest."""
     real = socket.getaddrinfo
@@ -210,8 +210,13 @@ def test_what_one_stage_takes_the_next_has_not(slow: str, monkeypatch: pytest.Mo
         time.sleep(0.8)
         return real(*args, **options)
 
+    def key() -> str:
+        if slow == "the key":
+            time.sleep(0.8)
+        return KEY
+
     def talk(connection: socket.socket) -> None:
-        if slow == "the name":
+        if slow in ("the key", "the name"):
             silent(connection)
         request = heard(connection)
         time.sleep(0.8)
@@ -224,7 +229,7 @@ def test_what_one_stage_takes_the_next_has_not(slow: str, monkeypatch: pytest.Mo
         proxy = f"http://127.0.0.1:{port}" if slow == "the proxy" else None
         url = f"ws://localhost:{port}/v1/realtime"
         began = time.monotonic()
-        cannot_connect(GrokClient(KEY, url=url, proxy=proxy, open_timeout=1.0), 1.0)
+        cannot_connect(GrokClient(key, url=url, proxy=proxy, open_timeout=1.0), 1.0)
         assert time.monotonic() - began < 1.7  # and not 1.8
 
 
