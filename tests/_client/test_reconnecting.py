@@ -513,14 +513,18 @@ def test_what_is_said_meanwhile_is_said_afterwards() -> None:
     """Events wait in order, the newest sound among them; what was too old is counted."""
     policy = Reconnect(backoff=0.02, max_backoff=0.02, attempts=None, audio_grace=0.1)
     with cutting(policy=policy, config=MANUAL) as at:
+        began = time.monotonic()
         at.lose()
+        noticed = time.monotonic()
         at.client.send_user_text("first")
         for i in range(10):
             at.client.send_audio(bytes([i, 0]) * 480)
         at.client.send_audio(b"\x0a\0" * 480, drop_oldest=True)
         at.client.send_user_text("second")
         at.client.cancel_response()  # what it is about is gone: nothing waits
+        let_in = time.monotonic()
         back = at.let_in()
+        assert let_in - noticed < back.gap < time.monotonic() - began
         assert back.lost_audio_ms == 120
         assert at.client.events_sent >= 1
         until(lambda: len(at.received()) == 7)
@@ -532,6 +536,40 @@ def test_what_is_said_meanwhile_is_said_afterwards() -> None:
         ]
         assert [event.audio[0] for event in sent[1:6]] == [6, 7, 8, 9, 10]
         assert not at.types(events.AudioDropped)
+
+
+def test_all_the_sound_that_an_outage_costs_is_counted_and_no_other() -> None:
+    """That of attempts that failed too, in the format that is spoken; the next one begins anew."""
+    lets, spoken = threading.Event(), threading.Event()
+
+    def cut(peer: Peer) -> None:
+        peer.opens()
+        peer.vanishes()
+
+    def hangs_up(peer: Peer) -> None:
+        peer.says(*live.GREETING)
+        peer.hears("session.update")
+        lets.set()
+        assert spoken.wait(SOON)
+        peer.vanishes()
+
+    def hears(peer: Peer) -> None:
+        peer.opens()
+        assert [peer.hears_sound()[0] for _ in range(5)] == [3, 4, 5, 6, 7]
+        peer.vanishes()
+
+    config = SessionConfig.telephony(turn_detection=None)
+    policy = Reconnect(backoff=0.02, audio_grace=0.1)
+    with (
+        playing(cut, hangs_up, hears, lambda peer: peer.opens()) as stage,
+        stage.client(config=config, reconnect=policy) as grok,
+    ):
+        assert lets.wait(SOON)
+        for i in range(8):
+            grok.send_audio(bytes([i]) * 160)
+        spoken.set()
+        lost = [grok.wait_for(events.Reconnected, timeout=SOON).lost_audio_ms for _ in range(2)]
+        assert lost == [60, 0]
 
 
 def test_what_had_not_left_is_said_afterwards() -> None:
@@ -660,6 +698,29 @@ def test_attempts_that_are_used_up() -> None:
             "local.connection_lost",
             "local.closed",
         ]
+
+
+def test_the_budget_bounds_an_attempt_that_hangs() -> None:
+    """A server that lets nobody in holds an outage no longer than its budget."""
+    connections = itertools.count()
+
+    def talk(connection: socket.socket) -> None:
+        if not next(connections):
+            peer = Peer(connection)
+            peer.opens()
+            peer.vanishes()
+        silent(connection)
+
+    policy = Reconnect(backoff=0.02, budget=0.5)
+    with listening(talk) as port:
+        client = GrokClient(
+            "test", url=f"ws://127.0.0.1:{port}", reconnect=policy, open_timeout=SOON
+        )
+        with client:
+            began = time.monotonic()
+            with pytest.raises(ConnectionClosedError, match=r"no connection within 0\.5 s"):
+                client.run()
+            assert time.monotonic() - began < SOON / 2
 
 
 def test_a_blocked_sender_hears_of_the_end() -> None:
