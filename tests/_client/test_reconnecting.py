@@ -32,6 +32,7 @@ from grok_rt import (
 )
 from grok_rt._client.lifecycle import Lifecycle
 from grok_rt._client.reconnect import Outage
+from grok_rt._connection.connection import Connection
 from grok_rt._session import session as session_module
 from grok_rt.errors import (
     AuthenticationFailed,
@@ -84,6 +85,9 @@ class Cut:
 
     def types(self, *of: type[events.Event]) -> list[str]:
         return [event.type for event in self.heard if isinstance(event, of or events.Event)]
+
+    def delays(self) -> list[float]:
+        return [event.delay for event in self.heard if isinstance(event, events.Reconnecting)]
 
     def received(self) -> list[Any]:
         """What the newest session was told, without its configuration."""
@@ -526,8 +530,8 @@ def test_what_is_said_meanwhile_is_said_afterwards() -> None:
         back = at.let_in()
         assert let_in - noticed < back.gap < time.monotonic() - began
         assert back.lost_audio_ms == 120
-        assert at.client.events_sent >= 1
         until(lambda: len(at.received()) == 7)
+        until(lambda: at.client.events_sent == 1 + 1 + 7)  # each session's configuration too
         sent = at.received()
         assert [event.type for event in sent] == [
             "conversation.item.create",
@@ -838,12 +842,30 @@ def test_close_during_an_attempt_returns_at_once(
             client.close()
             assert time.monotonic() - began < 1.5
             assert client.state == "closed"
-            assert not [name for name in ours() if "resolver" not in name]
+            assert not ours()
             release.set()
             client.run()
     assert isinstance(heard[-1], events.Closed)
     assert [type(event) for event in heard].count(events.Closed) == 1
     assert not [event for event in heard if isinstance(event, events.ConnectionLost)]
+
+
+def test_a_close_that_meets_a_loss_is_a_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is lost when `close` has begun, and has said nothing yet, is not followed."""
+    close = Connection.close
+
+    def late(connection: Connection, *args: Any, **options: Any) -> None:
+        at.server.disconnect()
+        until(lambda: connection.is_over)
+        close(connection, *args, **options)
+
+    with cutting() as at:
+        monkeypatch.setattr(Connection, "close", late)
+        at.client.close()
+        monkeypatch.undo()
+        assert at.client.state == "closed"
+        assert not at.types(events.Reconnecting)
+        assert not ours()
 
 
 def test_close_at_any_moment_of_an_outage() -> None:
@@ -1072,6 +1094,17 @@ def test_many_cuts_leave_nothing_behind() -> None:
         until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= descriptors)
         assert grown < 400
         assert at.client.ask("Still there?", timeout=SOON).text
+
+
+def test_a_line_that_held_for_a_while_is_tried_as_soon_as_ever() -> None:
+    """What stood as long as the longest delay was a success: the delays begin anew."""
+    policy = Reconnect(backoff=0.001, max_backoff=0.05)
+    with cutting(policy=policy) as at:
+        for _ in range(8):
+            time.sleep(policy.max_backoff)
+            at.cut()
+        assert len(at.delays()) == 8
+        assert max(at.delays()) <= policy.backoff
 
 
 def test_a_line_that_always_breaks_is_tried_ever_more_rarely() -> None:
