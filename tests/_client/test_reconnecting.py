@@ -1070,6 +1070,20 @@ def test_nobody_is_interrupted_by_a_roll_over(monkeypatch: pytest.MonkeyPatch) -
         assert types.index("local.reconnecting") > types.index("response.done")
 
 
+def test_a_roll_over_waits_for_what_follows_from_our_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What this side has just said may be about to be answered: the pause begins behind it."""
+    monkeypatch.setattr(session_module, "_PAUSE", 1.0)
+    monkeypatch.setattr("grok_rt._connection.connection._LOOK_AGAIN", 0.02)
+    with cutting(policy=Reconnect(roll_over_after=0.3)) as at:
+        for _ in range(4):
+            at.client.send_user_text("And another thing.")
+            time.sleep(0.2)
+        assert not at.types(events.Reconnecting)
+        until(lambda: at.types(events.Reconnected))
+
+
 # --- again and again ---------------------------------------------------------------------------
 
 

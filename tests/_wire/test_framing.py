@@ -191,6 +191,8 @@ BROKEN = {
     "1 TiB": (b"\x82\x7f\0\0\x01\0\0\0\0\0", 1009),
     "one byte too many": (b"\x82\x7e\x04\x01", 1009),
     "one byte too many in fragments": (b"\x02\x7e\x03\xff" + bytes(1023) + b"\x80\x02", 1009),
+    "a whole text of 16 bits for 5": (b"\x81\x7e\x00\x05hello", 1002),
+    "a whole text of one byte too many": (b"\x81\x7e\x04\x01" + b"x" * 1025, 1009),
     "too many fragments": (b"\x02\x00" + 3 * b"\x00\x00" + b"\x00\x00", 1009),
     "text no UTF-8": (b"\x81\x02\xc3\x28", 1007),
     "text cut within a character": (b"\x81\x01\xc3", 1007),

@@ -184,6 +184,29 @@ def test_a_server_that_talks_on_after_its_close() -> None:
         assert not any(isinstance(e, events.InputAudioBufferCommitted) for e in told)
 
 
+def test_a_server_that_talks_on_after_its_breach_hears_why() -> None:
+    """What nobody reads any more must not make the kernel reset what we have said."""
+    answered: list[int] = []
+
+    def script(peer: Peer) -> None:
+        peer.opens()
+        peer._connection.sendall(b"\x83\x00")  # there is no opcode 3
+        for _ in range(40):  # more than any buffer between us has room for
+            peer.plays(bytes(1 << 18))
+        time.sleep(0.2)  # a reset would have come by then
+        while (heard := peer._receive())[0] != CLOSE:
+            pass
+        answered.append(struct.unpack("!H", heard[1][:2])[0])
+
+    with listening(lambda connection: script(Peer(connection))) as port:
+        url = f"ws://127.0.0.1:{port}/v1/realtime"
+        client = GrokClient("key", url=url, dead_after=None, proxy=None).connect()
+        error, told = lost(client, 1.0)
+        has_ended(client, told, error)
+        assert error.code == 1002
+    assert answered == [1002]
+
+
 def test_a_server_that_drips_its_answer() -> None:
     """One byte each 20 ms does not stretch `open_timeout`."""
 
