@@ -6,16 +6,17 @@ import contextlib
 import socket
 import struct
 import time
+from collections.abc import Iterator
 
 import live
 import pytest
-from breaking import SLACK, breaking, has_ended, lost
+from breaking import SLACK, breaking, cannot_connect, has_ended, lost
 from callers import SOON, call_in_thread
 from raw_peer import listening, silent
 from stage import Peer
 
 from grok_rt import GrokClient, events
-from grok_rt.errors import ConnectFailed
+from grok_rt.errors import ConnectFailed, ConnectionClosed, ConnectionClosedOK
 
 TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
 
@@ -76,6 +77,83 @@ def test_a_breach_is_answered_with_its_code(said: bytes, code: int, why: str, sc
         assert why in error.reason
         assert any(isinstance(e, events.InputAudioBufferCommitted) for e in told)
     assert answered == [code]
+
+
+SOME = ("a text of 1 TiB", "no UTF-8", "masked", "half a close code")
+STATES = ("connecting", "sending", "closing")
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("breach", SOME)
+@pytest.mark.parametrize("state", STATES)
+def test_a_breach_in_each_state(state: str, breach: str, scheme: str) -> None:
+    """It fails to open, or is lost, or has been closed: in time, and with the code sent if any."""
+    said, code, why = BREACHES[breach]
+    answered: list[int] = []
+
+    def script(peer: Peer) -> None:
+        if state != "connecting":
+            peer.opens()
+        heard = peer._receive()
+        while state == "closing" and heard[0] != CLOSE:
+            heard = peer._receive()
+        peer._connection.sendall(said)
+        with contextlib.suppress(EOFError, OSError):
+            while (heard := peer._receive())[0] != CLOSE:
+                pass
+            answered.append(struct.unpack("!H", heard[1][:2])[0])
+
+    with breaking(script, scheme) as line:
+        client = line.client()
+        if state == "connecting":
+            assert why in cannot_connect(client, 0).message
+        elif state == "sending":
+            sender = call_in_thread(lambda: flood(client.connect()))
+            error = sender.result(SOON)
+            has_ended(client, list(_until_the_end(client)), error)
+            assert error.code == code
+        else:
+            client.connect()
+            began = time.monotonic()
+            client.close(timeout=SOON)
+            assert time.monotonic() - began < SLACK
+            told = list(client)
+            has_ended(client, told, ConnectionClosedOK(1000, "closed by this program"))
+    assert answered == ([] if state == "closing" else [code])  # one close frame, ever
+
+
+def flood(client: GrokClient) -> ConnectionClosed:
+    while True:
+        try:
+            client.send_audio(bytes(4800))
+        except ConnectionClosed as error:
+            return error
+
+
+def _until_the_end(client: GrokClient) -> Iterator[events.Event]:
+    with contextlib.suppress(ConnectionClosed):
+        yield from client
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+@pytest.mark.parametrize("part", [1, 5, 40])
+def test_a_server_that_stops_in_mid_frame_does_not_hold_a_close(part: int, scheme: str) -> None:
+    """Nor does it hold who sends: the close has the time it was given."""
+    whole = struct.pack("!BBH", 0x81, 126, 1000) + b'{"type":"ping","event_id":"'.ljust(1000, b"x")
+
+    def script(peer: Peer) -> None:
+        peer.opens()
+        peer._connection.sendall(whole[:part])
+        peer.listens()
+        time.sleep(0.6)
+
+    with breaking(script, scheme) as line:
+        client = line.client(dead_after=None).connect()
+        client.send_user_text("Is anybody there?")
+        began = time.monotonic()
+        client.close(timeout=0.3)
+        assert time.monotonic() - began < 0.3 + SLACK
+        has_ended(client, list(client), ConnectionClosedOK(1000, "closed by this program"))
 
 
 def test_twenty_thousand_fragments_take_linear_time() -> None:
