@@ -147,6 +147,8 @@ def soak(session: nox.Session) -> None:
     pairs = "tests/faults/test_every_fault.py"  # they wait: four at a time
     session.run("pytest", "-m", "soak", "-n", "4", pairs, env=env)
     session.run("pytest", "-m", "soak", "-s", "tests/faults", f"--ignore={pairs}", env=env)
+    many = {"GROK_RT_EVENTS": "100000"}  # ten seconds
+    session.run("pytest", "tests/faults/test_schedules.py", env=many)
 
 
 @nox.session(python="3.11")
