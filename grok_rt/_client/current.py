@@ -119,7 +119,7 @@ class Current:
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._phase != "reconnecting", timeout):
-                raise DeadlineExceeded(f"still reconnecting after {timeout:g} s")
+                raise DeadlineExceeded(f"still reconnecting after {timeout:.3g} s")
 
     def why_closed(self) -> ConnectionClosed:
         """A fresh exception with the first cause of the end."""

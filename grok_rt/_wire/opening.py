@@ -261,6 +261,7 @@ class Dialling:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._end: Callable[[], object] | None = None
+        self._pid = os.getpid()
         self._is_cut = False
 
     def dial(self, opening: Opening, timeout: float, dead_after: float | None) -> Transport:
@@ -275,14 +276,15 @@ class Dialling:
         """Take note of what ends the wait that begins, which `cut` calls."""
         with self._lock:
             self._end = end
+            self._pid = os.getpid()
         if self._is_cut:
             self.cut()
 
     def cut(self) -> None:
-        """End what is being opened, and whatever will be."""
+        """End what is being opened, and whatever will be; but not what a parent process opens."""
         with self._lock:
             self._is_cut = True
-            if self._end is not None:
+            if self._end is not None and self._pid == os.getpid():
                 with contextlib.suppress(OSError):
                     self._end()
 

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
-from raw_peer import Talk, answers, listening, silent, upgraded
-from scripted import GREETING, SOON, ScriptedTransport, in_background
+from raw_peer import Talk, answers, heard, listening, silent, switching, upgraded
+from scripted import GREETING, SOON, UPDATED, ScriptedTransport, in_background
 
 from grok_rt import GrokClient, SessionConfig, events
 from grok_rt._client import configurer
@@ -451,6 +451,39 @@ def test_a_child_process_needs_a_client_of_its_own() -> None:
             os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert grok.ask("Still there?", timeout=SOON).text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_process_leaves_a_connect_alone() -> None:
+    """What a parent is opening while it forks is not the child's to cut."""
+    asked, closed = threading.Event(), threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        request = heard(connection)
+        asked.set()
+        assert closed.wait(SOON)
+        connection.sendall(switching(request))
+        connection.recv(1 << 16)  # the update
+        messages = (*GREETING, UPDATED)
+        said = [Frame(TEXT, json.dumps(message).encode()) for message in messages]
+        connection.sendall(pack(said, mask=False))
+        silent(connection)
+
+    with listening(talk) as port:
+        grok = GrokClient(KEY, url=f"ws://127.0.0.1:{port}", close_timeout=0.2)
+        connecting, outcome = in_background(grok.connect)
+        assert asked.wait(SOON)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: threads and fork
+            child = os.fork()
+        if not child:
+            grok.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        closed.set()
+        connecting.join(SOON)
+        assert outcome == [grok]
+        grok.close()
 
 
 def test_a_forked_client_says_so() -> None:
