@@ -62,7 +62,7 @@ def test_what_goes_over_the_wire(auth: Auth, key: str | Token) -> None:
     requests: list[bytes] = []
     with listening(lambda c: requests.append(upgraded(c))) as port:
         transport = Opening(at(port), key, auth=auth).dial(
-            5, dead_after=None, on_socket=lambda _: None
+            5, dead_after=None, on_wait=lambda _: None
         )
         transport.shutdown()
         transport.close()
@@ -236,7 +236,7 @@ def test_the_request_line(given: str, settings: dict[str, Any], expected: str) -
     requests: list[bytes] = []
     with listening(lambda c: requests.append(upgraded(c))) as port:
         opening = Opening(at(port) + given, KEY, **({"model": "m"} | settings))
-        transport = opening.dial(5, dead_after=None, on_socket=lambda _: None)
+        transport = opening.dial(5, dead_after=None, on_wait=lambda _: None)
         transport.shutdown()
         transport.close()
     assert requests[0].startswith(f"GET /v1/realtime{expected} HTTP/1.1\r\n".encode())
