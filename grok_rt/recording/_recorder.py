@@ -44,7 +44,7 @@ _LAG: Final = (
 _PATIENCE: Final = 5.0  # seconds for the disk at the end
 
 #: The recordings of this process that run, for `_close_all`; nothing else looks here.
-_live: weakref.WeakSet[Recorder] = weakref.WeakSet()
+_live: weakref.WeakValueDictionary[int, Recorder] = weakref.WeakValueDictionary()
 
 
 def record(
@@ -116,7 +116,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="grok-rt-recorder", daemon=True)
         self._thread.start()
         self._inbox.listen(self)
-        _live.add(self)
+        _live[id(self)] = self
 
     def __enter__(self) -> Recorder:  # noqa: PYI034 - `Self` is for Python 3.11
         return self
@@ -186,7 +186,7 @@ class Recorder:
             self._end()
             self._notes.clear()
             self._lines.close()
-            _live.discard(self)
+            _live.pop(id(self), None)
             try:
                 self._wave.close()
             except OSError as error:
@@ -307,5 +307,6 @@ def _rate(form: AudioFormat) -> int:
 @atexit.register
 def _close_all() -> None:
     """A program that ends without closing its recordings has them whole."""
-    for recorder in list(_live):
-        recorder.close()
+    for found in _live.valuerefs():  # as at one moment: others may begin and end meanwhile
+        if (recorder := found()) is not None:
+            recorder.close()

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -600,27 +599,34 @@ def test_the_interpreter_leaves_politely() -> None:
     ] * 5
 
 
+class Passing:
+    """A session that begins and ends."""
+
+    is_forked = True
+
+
 def test_the_interpreter_leaves_whatever_others_do() -> None:
     """Sessions that begin and end while it looks which are open keep nobody from a goodbye."""
     over = threading.Event()
 
     def come_and_go() -> None:
         while not over.is_set():
-            others = {n: SimpleNamespace(is_forked=True) for n in range(200)}
+            others = {n: Passing() for n in range(200)}
             _connection._live.update(others)  # type: ignore[arg-type]
             for n in others:
                 _connection._live.pop(n)
 
-    comes, _ = in_background(come_and_go)
+    comes, outcome = in_background(come_and_go)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for _ in range(200):
+        for _ in range(30_000):
             _connection._close_all()
     finally:
         sys.setswitchinterval(interval)
         over.set()
         comes.join(SOON)
+    assert outcome == [None]
 
 
 @pytest.mark.parametrize("lacking", ["grok-rt-reader", "grok-rt-writer"])

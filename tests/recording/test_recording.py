@@ -494,3 +494,34 @@ def test_of_very_many_waits_and_events_the_page_shows_some(
     assert "The longest of 2 waits" in page
     assert page.count("<li data-at=") == 1
     assert "more in events.jsonl" in page
+
+
+class Passing:
+    """A recording that begins and ends."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+def test_a_program_ends_whatever_others_record() -> None:
+    """Recordings that begin and end while it looks which there are keep none from being whole."""
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            others = {n: Passing() for n in range(200)}
+            _recorder._live.update(others)  # type: ignore[arg-type]
+            for n in others:
+                _recorder._live.pop(n)
+
+    comes = threading.Thread(target=come_and_go)
+    comes.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30_000):
+            _recorder._close_all()
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        comes.join(SOON)
