@@ -67,6 +67,7 @@ class Inbox(queue.Queue["Arrival"]):
         self._bell: Bell | None = None
         self._bytes = 0
         self._newest_at = 0.0
+        self._lag = 0.0  # when the last event came; less since, if any were taken
 
     def put_event(self, event: Event, size: int = 0) -> None:
         """Queue an event of `size` bytes on the wire."""
@@ -96,6 +97,7 @@ class Inbox(queue.Queue["Arrival"]):
                 self._bytes += arrival[1]
             for listener in self.listeners:
                 listener.arrived(arrived, now)
+            self._lag = self._newest_at - waiting[0][2]
             self.is_awaited = False
             if self._waiting:
                 self.not_empty.notify()
@@ -174,6 +176,10 @@ class Inbox(queue.Queue["Arrival"]):
         """Make those who wait for an event ask their `unless` again."""
         with self.mutex:
             self.not_empty.notify_all()
+
+    def is_within(self, size: float, age: float) -> bool:
+        """Whether the backlog is no larger for sure; for who puts, after each read: no lock."""
+        return self._bytes <= size and self._lag <= age
 
     def backlog(self) -> tuple[int, float]:
         """Bytes that wait, and how many seconds of the conversation they are.

@@ -118,6 +118,7 @@ class Backlog:
         self._inbox = inbox
         self._max_bytes = max_bytes
         self._max_age = max_age
+        self._warn_above = (max_bytes / _WARN_AT, max_age / _WARN_AT)
         self._stall_timeout = stall_timeout
         self._why_stalled = why_stalled
         self._over_since: float | None = None
@@ -130,11 +131,12 @@ class Backlog:
 
     def stalled(self, now: float) -> str | None:
         """Why the session cannot go on; None: it can. Warns once."""
+        if self._over_since is None and self._inbox.is_within(*self._warn_above):
+            return None
         size, age = self._inbox.backlog()
-        what = f"{size} bytes of events wait, {age:.0f} s of the conversation"
-        if not self._warned and max(size / self._max_bytes, age / self._max_age) * _WARN_AT > 1:
+        if not self._warned and (size > self._warn_above[0] or age > self._warn_above[1]):
             self._warned = True
-            log.warning("%s: %s", what, self._why_stalled())
+            log.warning("%s: %s", _said(size, age), self._why_stalled())
         if size <= self._max_bytes and age <= self._max_age:
             self._over_since = None
             return None
@@ -142,4 +144,8 @@ class Backlog:
             self._over_since = now
         if now - self._over_since < self._stall_timeout:
             return None
-        return f"{what}: {self._why_stalled()}"
+        return f"{_said(size, age)}: {self._why_stalled()}"
+
+
+def _said(size: int, age: float) -> str:
+    return f"{size} bytes of events wait, {age:.0f} s of the conversation"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,20 @@ def test_an_old_event_is_a_backlog_too() -> None:
     inbox.put_event(Opened(), 1)
     watch = Backlog(inbox, 1000, -1.0, 0, why_stalled=lambda: "why")
     assert watch.stalled(1)
+
+
+@pytest.mark.parametrize("size", [0, 250])
+def test_to_see_that_the_pump_keeps_up_takes_no_lock(size: int) -> None:
+    """Each read asks, and the inbox is everybody's: none is taken below a quarter of a bound."""
+    inbox = Inbox()
+    inbox.put_event(Opened(), size)
+    watch = backlog(inbox)
+    said: list[str | None] = []
+    asking = threading.Thread(target=lambda: said.append(watch.stalled(1)), daemon=True)
+    with inbox.mutex:
+        asking.start()
+        asking.join(5)
+        assert said == [None]
 
 
 def test_it_warns_once(caplog: pytest.LogCaptureFixture) -> None:
