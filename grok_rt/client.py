@@ -209,6 +209,8 @@ class GrokClient(GrokListener, GrokAsker, GrokInterrupter, GrokReceiver, GrokCon
         """
         limit = self._close_timeout if timeout is None else timeout_of(timeout, endless=False)
         deadline = time.monotonic() + limit
+        if self._lifecycle.is_forked:
+            return  # all of it is the parent's, and a lock may never be released here
         self._lifecycle.close(code, reason, limit)
         self._tooling.close(max(0.0, deadline - time.monotonic()))
         self._pump.stop(max(0.1, deadline - time.monotonic()))

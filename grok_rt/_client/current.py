@@ -60,6 +60,11 @@ class Current:
         return "reconnecting" if self._is_followed(connection) else "closing"
 
     @property
+    def is_forked(self) -> bool:
+        """Whether it belongs to the parent of this process; takes no lock."""
+        return self._connection is not None and self._connection.is_forked
+
+    @property
     def events_sent(self) -> int:
         """How many events have left this machine."""
         connection = self._connection
@@ -73,7 +78,7 @@ class Current:
             ConnectionClosed: there never was one, and there will be none.
         """
         connection = self._connection
-        if connection is not None and connection.is_forked:
+        if self.is_forked:
             raise LocalProtocolError(
                 "this client was connected before the process forked: make one in the child"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -451,6 +452,33 @@ def test_a_child_process_needs_a_client_of_its_own() -> None:
             os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert grok.ask("Still there?", timeout=SOON).text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_process_waits_for_no_thread_of_its_parent() -> None:
+    """`close` in a forked child returns, though another thread held a lock when it was forked."""
+    with Simulator() as server, GrokClient(KEY, url=server.url).start() as grok:
+        held, free = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with grok._lifecycle._changed:
+                held.set()
+                free.wait(SOON)
+
+        holding, _ = in_background(hold)
+        assert held.wait(SOON)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: threads and fork
+            child = os.fork()
+        if not child:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a child that waits
+            signal.alarm(2)
+            grok.close(timeout=0.1)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        free.set()
+        holding.join(SOON)
+        assert status == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
